@@ -1,0 +1,71 @@
+"""Configuration: section [etl] of luigi.cfg, and the two database URLs of the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+import luigi
+
+from aivo_luigi.errors import ConfigurationError
+
+SOURCE_VARIABLE = "OLTP_DATABASE_URL"
+WAREHOUSE_VARIABLE = "WAREHOUSE_DATABASE_URL"
+
+
+class etl(luigi.Config):  # noqa: N801 - the name is the section's and the options' prefix: --etl-max-reject-share
+    """Section [etl] of luigi.cfg; each key is also an option, for instance --etl-max-reject-share 0.1."""
+
+    max_reject_share = luigi.FloatParameter(
+        default=0.05, description="share of a job's rows, 0 to 1, that may be rejected whole before the job fails"
+    )
+    allow_mass_close = luigi.BoolParameter(
+        default=False, description="let a sync close or deactivate more than a fifth of a dimension's current members"
+    )
+    allow_empty_rebuild = luigi.BoolParameter(
+        default=False, description="let a rebuild replace the rows of a day by none at all"
+    )
+    look_back_days = luigi.IntParameter(default=7, description="days in which late data are looked for")
+    connect_timeout = luigi.IntParameter(default=10, description="seconds to wait for a database to answer")
+    statement_timeout = luigi.IntParameter(default=3600, description="seconds after which a statement is cancelled")
+    lock_timeout = luigi.IntParameter(default=300, description="seconds to wait for a lock, another run's included")
+
+
+@dataclass(frozen=True)
+class DatabaseUrls:
+    """Where the source and the warehouse are. `embedded`: they are the demo's."""
+
+    source: str
+    warehouse: str
+    embedded: bool = False
+
+
+def database_urls() -> DatabaseUrls:
+    """The two URLs of the environment; with neither set, those of the embedded demo.
+
+    Raises ConfigurationError when only one is set, or one is no PostgreSQL URL.
+    """
+    source, warehouse = os.environ.get(SOURCE_VARIABLE, ""), os.environ.get(WAREHOUSE_VARIABLE, "")
+    if not source and not warehouse:
+        from aivo_luigi.demo import embedded_urls
+
+        return DatabaseUrls(*embedded_urls(), embedded=True)
+    if not source or not warehouse:
+        missing, there = (
+            (WAREHOUSE_VARIABLE, SOURCE_VARIABLE) if source else (SOURCE_VARIABLE, WAREHOUSE_VARIABLE)
+        )
+        raise ConfigurationError(
+            f"{missing} is not set, but {there} is: set both, or neither for the embedded demo"
+        )
+    return DatabaseUrls(_postgresql(source, SOURCE_VARIABLE), _postgresql(warehouse, WAREHOUSE_VARIABLE))
+
+
+def _postgresql(url: str, variable: str) -> str:
+    """The URL as libpq reads it; SQLAlchemy's spelling, postgresql+psycopg2://, is understood."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or not re.fullmatch(r"postgres(ql)?(\+psycopg2?)?", scheme):
+        raise ConfigurationError(
+            f"{variable} is no PostgreSQL URL: write it as postgresql://user:password@host:5432/database"
+        )
+    return f"postgresql://{rest}"

@@ -1,0 +1,123 @@
+"""COPY out of the source into COPY into the warehouse: bytes flow through a pipe, no row becomes a Python object."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from importlib.resources import files
+from io import BufferedReader
+from typing import IO
+
+from psycopg2 import sql
+
+from aivo_luigi import sqlfiles
+from aivo_luigi.db.connection import Connection
+from aivo_luigi.db.source import describe_query
+
+_BUFFER = 1 << 20
+_REPORT_EVERY = 2.0  # seconds
+
+# Types whose binary form is the same in every supported server; an extract casts each column to one of them.
+_BINARY_TYPES = {
+    16: "boolean",
+    20: "bigint",
+    23: "integer",
+    25: "text",
+    1082: "date",
+    1184: "timestamptz",
+    1700: "numeric",
+    2950: "uuid",
+    3802: "jsonb",
+}
+
+
+def stage_query(source: Connection, warehouse: Connection, query: str, report: Callable[[], None]) -> int:
+    """Copies what a query on the source returns into the temporary table `stage` of the warehouse.
+
+    The table takes its columns and types from the query, so that the binary format is safe; a type whose binary form
+    may differ between servers makes the whole stream text. Returns the number of rows; calls `report` now and then.
+    """
+    columns = describe_query(source, query)
+    binary = all(oid in _BINARY_TYPES for _, oid in columns)
+    _create_stage(warehouse, [(name, _BINARY_TYPES[oid] if binary else "text") for name, oid in columns])
+    return _copy(source, warehouse, query, "(format binary)" if binary else "(format text)", report)
+
+
+def stage_csv(warehouse: Connection, name: str) -> int:
+    """Copies a CSV file with a header, below sql/, into the temporary table `stage`. Returns the number of rows."""
+    with files("aivo_luigi").joinpath("sql", *name.split("/")).open("r", encoding="utf-8", newline="") as file:
+        header = file.readline().strip().split(",")
+        _create_stage(warehouse, [(column, "text") for column in header])
+        return _copy_in(warehouse, "(format csv)", file)
+
+
+def _create_stage(warehouse: Connection, columns: list[tuple[str, str]]) -> None:
+    definition = sql.SQL(", ").join(sql.SQL("{} " + kind).format(sql.Identifier(name)) for name, kind in columns)
+    warehouse.execute("create temporary table stage (:columns) on commit drop", columns=definition)
+
+
+def _copy(source: Connection, warehouse: Connection, query: str, options: str, report: Callable[[], None]) -> int:
+    """Both COPYs at once, a pipe between them: memory is two buffers, whatever the number of rows."""
+    reading, writing = os.pipe()
+    failures: list[BaseException] = []
+
+    def extract() -> None:
+        try:
+            with os.fdopen(writing, "wb", buffering=_BUFFER) as sink:
+                source.raw.cursor().copy_expert(f"copy ({query}) to stdout {options}", sink)
+        except BaseException as error:
+            failures.append(error)
+
+    with os.fdopen(reading, "rb", buffering=_BUFFER) as stream:
+        thread = threading.Thread(target=extract, name="extract", daemon=True)
+        thread.start()
+        try:
+            rows = _copy_in(warehouse, options, _Reporting(stream, failures, thread, report))
+        except BaseException:
+            stream.close()  # the extracting side sees a broken pipe and stops
+            thread.join()
+            _prefer_cause(failures)
+            raise
+    thread.join()
+    return rows
+
+
+def _copy_in(warehouse: Connection, options: str, stream: IO[str] | _Reporting) -> int:
+    cursor = warehouse.raw.cursor()
+    cursor.copy_expert(f"copy stage from stdin {options}", stream, size=_BUFFER)
+    return cursor.rowcount
+
+
+def _prefer_cause(failures: list[BaseException]) -> None:
+    """When extraction failed, that is the error to tell, not the broken stream that the warehouse saw."""
+    for failure in failures:
+        if not isinstance(failure, BrokenPipeError):
+            raise failure
+
+
+class _Reporting:
+    """The reading end of the pipe. Reports now and then; an extraction that failed never looks like the stream's end."""
+
+    def __init__(
+        self,
+        stream: BufferedReader,
+        failures: list[BaseException],
+        thread: threading.Thread,
+        report: Callable[[], None],
+    ) -> None:
+        self._stream, self._failures, self._thread, self._report = stream, failures, thread, report
+        self._next_report = time.monotonic() + _REPORT_EVERY
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; b"" at the end. Raises what the extraction raised, so that a cut stream is never loaded."""
+        if time.monotonic() >= self._next_report:
+            self._report()
+            self._next_report = time.monotonic() + _REPORT_EVERY
+        data = self._stream.read1(size)
+        if not data:
+            self._thread.join()
+            if self._failures:
+                raise self._failures[0]
+        return data

@@ -1,0 +1,1 @@
+"""What every job does: completeness, lock, run record, transaction; and the Luigi tasks that jobs are."""

@@ -1,0 +1,65 @@
+"""The two parameters of every task: the day, and --force."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import date, datetime, timezone
+from functools import cache
+from typing import Any
+
+import luigi
+
+from aivo_luigi.dates import parse_date, yesterday
+
+_BARE = "true"
+
+
+class DayParameter(luigi.DateParameter):
+    """A UTC day, strictly YYYY-MM-DD; yesterday where it is left out, yet never empty."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(default=None, **options)
+
+    def parse(self, value: str) -> date:
+        """The day that the text names; DateError for any other text."""
+        return parse_date(value.strip())
+
+    def normalize(self, value: date | str | None) -> date:
+        """Yesterday for None: a task that was asked for without a date knows one."""
+        if value is None:
+            return yesterday()
+        if isinstance(value, str):
+            return parse_date(value)
+        return value.date() if isinstance(value, datetime) else value
+
+    @classmethod
+    def _parser_kwargs(cls, param_name: str, task_name: str | None = None) -> dict[str, Any]:
+        # Luigi takes an empty option for one that was left out; a blank one it hands to parse, which refuses it.
+        return {**super()._parser_kwargs(param_name, task_name), "type": lambda text: text or " "}
+
+
+class ForceParameter(luigi.Parameter):
+    """Why a task runs although it is complete: "" (it doesn't), a NAME (once for that name), or this process's token.
+
+    A bare --force, and true in Python or JSON, stand for a token that is made once per process, so that every task of
+    the process, whichever worker runs it, agrees on what has been forced already.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(default="", positional=False, **options)
+
+    def normalize(self, value: str | bool | None) -> str:
+        """The token that the value stands for."""
+        if value is True or value == _BARE:
+            return process_token()
+        return str(value) if value else ""
+
+    @classmethod
+    def _parser_kwargs(cls, param_name: str, task_name: str | None = None) -> dict[str, Any]:
+        return {**super()._parser_kwargs(param_name, task_name), "nargs": "?", "const": _BARE}
+
+
+@cache
+def process_token() -> str:
+    """The token of a bare --force: the same for the whole of a process, and for no other."""
+    return f"force-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

@@ -1,0 +1,40 @@
+"""Luigi's log, for people: an error is one line; the traceback is there with ETL_DEBUG."""
+
+from __future__ import annotations
+
+import logging
+
+from aivo_luigi.errors import debugging, describe, redact
+
+_TRACEBACK = "Traceback (most recent call last)"
+
+
+class OneLine(logging.Filter):
+    """Turns tracebacks into the one line that says what is wrong, and takes passwords out of every message."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrites the record; every record passes."""
+        if record.exc_info and record.exc_info[1] and not debugging():
+            record.msg = f"{record.getMessage().rstrip()}: {describe(record.exc_info[1])}"
+            record.args, record.exc_info, record.exc_text = (), None, None
+        message = record.getMessage()
+        if _TRACEBACK in message and not debugging():
+            message = _last_line(message)
+        record.msg, record.args = redact(message), ()
+        return True
+
+
+def speak_in_one_line() -> None:
+    """Puts the filter on Luigi's log. It is the only thing that importing aivo_luigi changes outside of itself."""
+    logger = logging.getLogger("luigi-interface")
+    if not any(isinstance(known, OneLine) for known in logger.filters):
+        logger.addFilter(OneLine())
+
+
+def _last_line(message: str) -> str:
+    """What precedes the traceback, and what was raised, without the name of the exception's module."""
+    before, _, traceback = message.rpartition(_TRACEBACK)
+    before = before.strip().rstrip(":")
+    raised = next(line for line in traceback.splitlines()[1:] if line and not line.startswith(" "))
+    kind, separator, text = raised.partition(": ")
+    return f"{before}: {text if separator and kind.startswith('aivo_luigi.') else raised}"

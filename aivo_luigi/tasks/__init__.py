@@ -1,0 +1,27 @@
+"""What runs: ten declarations and three wrappers."""
+
+from aivo_luigi.tasks.dimensions import SyncDimLearner, SyncDimSkill, SyncDimSubject, SyncDimTenant, SyncDimUser
+from aivo_luigi.tasks.facts import (
+    BuildFactFocusEvents,
+    BuildFactHomeworkEvents,
+    BuildFactLearningProgress,
+    BuildFactRecommendationEvents,
+    BuildFactSessions,
+)
+from aivo_luigi.tasks.wrappers import BuildFacts, RunAll, SyncDimensions
+
+__all__ = [
+    "BuildFactFocusEvents",
+    "BuildFactHomeworkEvents",
+    "BuildFactLearningProgress",
+    "BuildFactRecommendationEvents",
+    "BuildFactSessions",
+    "BuildFacts",
+    "RunAll",
+    "SyncDimLearner",
+    "SyncDimSkill",
+    "SyncDimSubject",
+    "SyncDimTenant",
+    "SyncDimUser",
+    "SyncDimensions",
+]

@@ -1,0 +1,52 @@
+"""The checks of checks.sql: queries that return the rows which break a promise."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aivo_luigi import sqlfiles
+from aivo_luigi.db import Connection
+from aivo_luigi.errors import CheckError
+
+logger = logging.getLogger("luigi-interface")
+
+_HEAD = re.compile(r"^-- (failing|warning): (\w+)$", re.MULTILINE)
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Check:
+    """A promise, and the query that returns the rows which break it."""
+
+    promise: str
+    failing: bool
+    query: str
+
+
+def read_checks(name: str) -> Iterator[Check]:
+    """The checks of a file, each under a line `-- failing: promise` or `-- warning: promise`; none if there is no file."""
+    if not sqlfiles.exists(name):
+        return
+    _, *parts = _HEAD.split(sqlfiles.read(name))
+    for kind, promise, query in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        yield Check(promise, kind == "failing", query.strip().rstrip(";"))
+
+
+def run_checks(warehouse: Connection, name: str, what: str, **variables: Any) -> None:
+    """Runs the checks of a file. Raises CheckError at the first failing one that is broken; logs broken warnings."""
+    for check in read_checks(name):
+        cursor = warehouse.execute(f"select * from ({check.query}) as broken limit {_SHOWN}", **variables)
+        rows = cursor.fetchall()
+        if not rows:
+            continue
+        columns = [column.name for column in cursor.description or ()]
+        examples = "; ".join(
+            ", ".join(f"{column} {value}" for column, value in zip(columns, row, strict=True)) for row in rows
+        )
+        if check.failing:
+            raise CheckError(f"{what} breaks its promise {check.promise} ({examples}): the load was rolled back")
+        logger.warning("%s breaks its promise %s (%s)", what, check.promise, examples)

@@ -1,0 +1,73 @@
+"""The day rebuild: the rows of one day of a fact are replaced as a whole, under the keys that they had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from aivo_luigi.config import etl
+from aivo_luigi.dates import to_date_key
+from aivo_luigi.db import Connection
+from aivo_luigi.errors import CheckError, GuardError
+from aivo_luigi.sqlfiles import identifiers
+from aivo_luigi.warehouse.load import Counts, Load
+
+
+@dataclass(frozen=True)
+class DayPartition:
+    """Lands rows as a day of a fact: delete and insert, in a month partition.
+
+    `business_key`: the columns that name a row within the day. `links_to_sessions`: whether load.sql reads session_link.
+    `linked_from`: the facts whose links to this one are mended after the day is built. `row_per_staged`: whether each
+    staged row must become one row of the fact.
+    """
+
+    table: str
+    surrogate_key: str
+    business_key: tuple[str, ...]
+    links_to_sessions: bool = False
+    linked_from: tuple[str, ...] = ()
+    row_per_staged: bool = True
+
+    def prepare(self, warehouse: Connection, day: date) -> None:
+        """The month's partition and the year's calendar are there before the load begins."""
+        warehouse.execute("select etl_ensure_day(:'fact', :'day'::date)", fact=self.table, day=day)
+
+    def land(self, load: Load) -> Counts:
+        """Replaces the day. GuardError when a full day would become empty; CheckError when rows got lost on the way."""
+        date_key = to_date_key(load.day)
+        names = {"fact": self.table, "surrogate_key": self.surrogate_key, "date_key": date_key}
+        key = identifiers(self.business_key)
+        load.warehouse.file("load/versions_in_force.sql")
+        if self.links_to_sessions:
+            load.warehouse.file("load/session_links.sql")
+        load.show_rows()
+        columns = _columns_of_loaded(load.warehouse)
+        deleted = load.warehouse.file("load/day_before.sql", **names, business_key=key).rowcount
+        inserted = load.warehouse.file(
+            "load/day_rebuild.sql",
+            **names,
+            business_key=key,
+            sequence=f"{self.table}_{self.surrogate_key}_seq",
+            columns=identifiers(columns),
+            loaded_columns=identifiers(columns, "loaded"),
+        ).rowcount
+        if self.row_per_staged and inserted != load.staged:
+            raise CheckError(
+                f"{load.job_name} for {load.day} read {load.staged} rows but would write {inserted}: nothing was changed; "
+                "please report this"
+            )
+        if deleted and not inserted and not etl().allow_empty_rebuild:
+            raise GuardError(
+                f"{load.job_name} for {load.day} would replace {deleted} rows by none: look at the source, or allow it "
+                "with --etl-allow-empty-rebuild"
+            )
+        for fact in self.linked_from:
+            load.warehouse.file("load/relink_sessions.sql", fact=fact, date_key=date_key)
+        return Counts(inserted=inserted, deleted=deleted)
+
+
+def _columns_of_loaded(warehouse: Connection) -> list[str]:
+    description = warehouse.execute("select * from loaded limit 0").description
+    assert description is not None
+    return [column.name for column in description]

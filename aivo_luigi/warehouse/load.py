@@ -1,0 +1,76 @@
+"""What every way of landing rows is given, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol
+
+from aivo_luigi.config import etl
+from aivo_luigi.dates import day_end, day_start, to_date_key
+from aivo_luigi.db import Connection
+from aivo_luigi.errors import GuardError
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a load did, in rows; the columns rows_inserted, rows_updated and rows_deleted of etl_job_runs."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load on its way: the rows read are in the temporary table `stage`.
+
+    `clock`: the source's time of the snapshot, None where the rows come from a file. `staged`: rows in `stage`.
+    `rows_sql`: the text of load.sql, which shows the staged rows as the table should hold them.
+    """
+
+    warehouse: Connection
+    job_name: str
+    day: date
+    clock: datetime | None
+    staged: int
+    rows_sql: str
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What the SQL of a job may refer to."""
+        return {
+            "date_key": to_date_key(self.day),
+            "day_start": day_start(self.day),
+            "day_end": day_end(self.day),
+            "snapshot_at": day_end(self.day) - timedelta(microseconds=1),
+        }
+
+    def show_rows(self) -> None:
+        """Makes the temporary view `loaded` of load.sql; it goes with `stage` at the transaction's end."""
+        self.warehouse.execute(f"create temporary view loaded as {self.rows_sql}", **self.variables)
+
+
+class Way(Protocol):
+    """A way in which rows land in a table; `row_per_staged`: whether each staged row is one row of the table."""
+
+    table: str
+    row_per_staged: bool
+
+    def prepare(self, warehouse: Connection, day: date) -> None:
+        """What must be there before the load's transaction begins."""
+
+    def land(self, load: Load) -> Counts:
+        """Brings the staged rows into the table, within the load's transaction."""
+
+
+def guard_mass_close(load: Load, table: str, closed: int, members: int) -> None:
+    """Raises GuardError when a sync would close more than a fifth of the current members, and more than 20 of them.
+
+    An empty or half-restored source must not end the world. `--etl-allow-mass-close` lets it through.
+    """
+    if closed > 20 and closed * 5 > members and not etl().allow_mass_close:
+        raise GuardError(
+            f"{load.job_name} would close {closed} of {members} current members of {table}, as if they were gone from "
+            "the source: look at the source, or allow it with --etl-allow-mass-close"
+        )

@@ -1,0 +1,83 @@
+"""The warehouse's schema: numbered SQL files, applied in order by yoyo-migrations."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from importlib.resources import as_file, files
+from typing import Any
+
+import psycopg2
+
+from aivo_luigi import sqlfiles
+from aivo_luigi.db import Connection
+from aivo_luigi.errors import SchemaError
+
+_TABLE = "_yoyo_migration"
+_LOCK = "select pg_advisory_lock(hashtext('aivo_luigi migrations'), 0)"
+
+
+def ensure_schema(warehouse: Connection, url: str) -> None:
+    """Migrates an empty warehouse; raises SchemaError for one whose schema is not this package's."""
+    applied, packaged = applied_migrations(warehouse), set(_packaged())
+    if not applied:
+        migrate(url)
+    elif packaged - applied:
+        raise SchemaError(
+            f"the warehouse's schema is older than this package ({len(packaged - applied)} migrations are missing): "
+            "run aivo-etl migrate"
+        )
+    elif applied - packaged:
+        raise SchemaError("the warehouse's schema is newer than this package: install the version that migrated it")
+
+
+def applied_migrations(warehouse: Connection) -> set[str]:
+    """The names of the migrations that the warehouse has; none if it is empty."""
+    if warehouse.value("select to_regclass(:'name')", name=_TABLE) is None:
+        return set()
+    return {row[0] for row in warehouse.execute('select migration_id from :"name"', name=_TABLE).fetchall()}
+
+
+def migrate(url: str) -> list[str]:
+    """Applies the migrations that the warehouse lacks, all or none, and returns their names.
+
+    Two at once wait for one another. Schema and record commit together, so that a killed migration leaves nothing.
+    """
+    from yoyo import read_migrations
+
+    with as_file(files("aivo_luigi") / "sql" / "warehouse") as folder:
+        backend = _backend(url)
+        try:
+            backend.connection.cursor().execute(_LOCK)
+            wanted = list(backend.to_apply(read_migrations(str(folder))))
+            with backend.transaction():
+                for migration in wanted:
+                    migration.process_steps(backend, "apply")
+                    backend.mark_one(migration, log=False)
+            return [migration.id for migration in wanted]
+        finally:
+            backend.connection.close()
+
+
+def _packaged() -> list[str]:
+    return [name.removesuffix(".sql") for name in sqlfiles.names("warehouse")]
+
+
+def _backend(url: str) -> Any:
+    """yoyo's PostgreSQL backend with a connection and a lock of ours.
+
+    libpq reads the URL, as everywhere else; and the advisory lock is taken already, where yoyo's own lock, a row in a
+    table, would outlive a killed process.
+    """
+    from yoyo.backends.core.postgresql import PostgresqlBackend
+    from yoyo.connections import DatabaseURI
+
+    class Backend(PostgresqlBackend):  # type: ignore[misc]
+        def connect(self, dburi: Any) -> Any:
+            connection = psycopg2.connect(url, application_name="aivo_luigi migrate", options="-c TimeZone=UTC")
+            connection.autocommit = True
+            return connection
+
+        def lock(self, timeout: int = 10) -> AbstractContextManager[None]:
+            return nullcontext()
+
+    return Backend(DatabaseURI("postgresql", None, None, None, None, "", {}), _TABLE)

@@ -1,0 +1,61 @@
+"""SCD type 1: a row per id, overwritten in place; what is deleted or gone is inactive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from psycopg2 import sql
+
+from aivo_luigi.db import Connection
+from aivo_luigi.sqlfiles import columns_differ, identifiers
+from aivo_luigi.warehouse.load import Counts, Load, guard_mass_close
+
+
+@dataclass(frozen=True)
+class Scd1:
+    """Lands rows as an upsert.
+
+    `compared`: the attributes whose change is a change. `carried`: those written along with one. `deactivates`: whether
+    the table has an is_active that ends with the row in the source. `follows_tenant`: whether it has a tenant_key that
+    is kept at the tenant's last version.
+    """
+
+    table: str
+    business_key: str
+    compared: tuple[str, ...]
+    carried: tuple[str, ...] = ()
+    deactivates: bool = True
+    follows_tenant: bool = False
+    row_per_staged: bool = True
+
+    def prepare(self, warehouse: Connection, day: date) -> None:
+        """Nothing: a dimension has no partitions."""
+
+    def land(self, load: Load) -> Counts:
+        """Upserts the source's rows; GuardError when too many active members would be deactivated."""
+        names = {"dimension": self.table, "business_key": self.business_key}
+        columns = (self.business_key, *self.compared, *self.carried)
+        load.show_rows()
+        # Facts that infer members wait, and so does another sync: what is read here is still true when it is written.
+        load.warehouse.execute('lock table :"dimension" in share row exclusive mode', dimension=self.table)
+        row = load.warehouse.file(
+            "load/scd1_changes.sql",
+            **names,
+            differs=columns_differ(self.compared, "incoming", "known"),
+            was_active=sql.Identifier("known", "is_active") if self.deactivates else sql.SQL("true"),
+        ).fetchone()
+        assert row is not None
+        inserted, updated, deleted, closed, members = row
+        gone = load.warehouse.file("load/scd1_gone.sql", **names).rowcount if self.deactivates else 0
+        guard_mass_close(load, self.table, closed + gone, members)
+        if inserted or updated or deleted:
+            load.warehouse.file(
+                "load/scd1_apply.sql",
+                **names,
+                columns=identifiers(columns),
+                incoming_columns=identifiers(columns, "incoming"),
+            )
+        if self.follows_tenant:
+            load.warehouse.file("load/repoint_tenants.sql", dimension=self.table, follows=sql.SQL("true"))
+        return Counts(inserted, updated, deleted + gone)

@@ -1,0 +1,59 @@
+"""SCD type 2: a row per version, versions that never overlap, at most one of them current."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from aivo_luigi.db import Connection
+from aivo_luigi.sqlfiles import columns_differ, identifiers
+from aivo_luigi.warehouse.load import Counts, Load, guard_mass_close
+
+
+@dataclass(frozen=True)
+class Scd2:
+    """Lands rows as versions: a tracked attribute that changes ends one version and begins the next.
+
+    `tracked`: the attributes whose change makes a version. `in_place`: those overwritten without one. `follows_tenant`:
+    whether the table has a tenant_key that is kept at the tenant's last version while a row is current.
+    """
+
+    table: str
+    surrogate_key: str
+    business_key: str
+    tracked: tuple[str, ...]
+    in_place: tuple[str, ...] = ("created_at",)
+    follows_tenant: bool = False
+    row_per_staged: bool = True
+
+    def prepare(self, warehouse: Connection, day: date) -> None:
+        """Nothing: a dimension has no partitions."""
+
+    def land(self, load: Load) -> Counts:
+        """Merges the source's rows into the table; GuardError when too many current members would end."""
+        names = {"dimension": self.table, "business_key": self.business_key, "surrogate_key": self.surrogate_key}
+        columns = (self.business_key, *self.tracked, *self.in_place)
+        load.show_rows()
+        # Facts that infer members wait, and so does another sync: what is read here is still true when it is written.
+        load.warehouse.execute('lock table :"dimension" in share row exclusive mode', dimension=self.table)
+        row = load.warehouse.file(
+            "load/scd2_changes.sql",
+            **names,
+            clock=load.clock,
+            differs=columns_differ(self.tracked, "incoming", "current_version"),
+        ).fetchone()
+        assert row is not None
+        inserted, updated, deleted, closed, members = row
+        guard_mass_close(load, self.table, closed, members)
+        if inserted or updated or deleted:
+            load.warehouse.file(
+                "load/scd2_apply.sql",
+                **names,
+                columns=identifiers(columns),
+                incoming_columns=identifiers(columns, "incoming"),
+            )
+        if self.follows_tenant:
+            load.warehouse.file(
+                "load/repoint_tenants.sql", dimension=self.table, follows=identifiers(("is_current",), "dimension")
+            )
+        return Counts(inserted, updated, deleted)

@@ -1,0 +1,24 @@
+-- Each check returns the rows that break its promise. failing: the sync is rolled back; warning: it is logged.
+-- Only the ids that this sync touched are looked at (scd2_change).
+
+-- failing: versions_do_not_overlap
+select
+    earlier.learner_id,
+    earlier.learner_key
+from dim_learner as earlier
+inner join dim_learner as later
+    on
+        earlier.learner_id = later.learner_id
+        and earlier.learner_key <> later.learner_key
+        and earlier.effective_from <= later.effective_from
+        and coalesce(earlier.effective_to, 'infinity') > later.effective_from
+        and later.effective_from is distinct from later.effective_to
+where earlier.learner_id in (select incoming_key from scd2_change);
+
+-- failing: a_current_learner_points_at_the_last_version_of_its_tenant
+select dim_learner.learner_id
+from dim_learner
+inner join dim_tenant_latest on dim_learner.tenant_id = dim_tenant_latest.tenant_id
+where
+    dim_learner.is_current
+    and dim_learner.tenant_key <> dim_tenant_latest.tenant_key;

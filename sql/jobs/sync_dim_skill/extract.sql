@@ -1,0 +1,12 @@
+-- Source: skills, whole. One row per skill, deleted ones included.
+select
+    id::uuid as skill_id,
+    coalesce(subject::text, 'UNKNOWN') as subject_code,
+    code::text as skill_code,
+    name::text as skill_name,
+    description::text as description,
+    grade_band::text as grade_band,
+    parent_skill_id::uuid as parent_skill_id,
+    depth::integer as depth,
+    deleted_at::timestamptz as deleted_at
+from skills

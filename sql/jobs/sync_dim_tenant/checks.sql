@@ -1,0 +1,16 @@
+-- Each check returns the rows that break its promise. failing: the sync is rolled back; warning: it is logged.
+-- Only the ids that this sync touched are looked at (scd2_change).
+
+-- failing: versions_do_not_overlap
+select
+    earlier.tenant_id,
+    earlier.tenant_key
+from dim_tenant as earlier
+inner join dim_tenant as later
+    on
+        earlier.tenant_id = later.tenant_id
+        and earlier.tenant_key <> later.tenant_key
+        and earlier.effective_from <= later.effective_from
+        and coalesce(earlier.effective_to, 'infinity') > later.effective_from
+        and later.effective_from is distinct from later.effective_to
+where earlier.tenant_id in (select incoming_key from scd2_change);

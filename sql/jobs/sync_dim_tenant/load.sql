@@ -1,0 +1,14 @@
+-- Grain: one row per tenant of the source, as dim_tenant should hold it now.
+select
+    tenant_id,
+    coalesce(tenant_name, 'UNKNOWN') as tenant_name,
+    coalesce(tenant_type, 'SCHOOL') as tenant_type,
+    district_id,
+    state,
+    coalesce(country, 'US') as country,
+    coalesce(timezone, 'America/New_York') as timezone,
+    coalesce(is_active, true) as is_active,
+    created_at,
+    updated_at,
+    deleted_at
+from stage

@@ -1,0 +1,17 @@
+-- SCD 1, second half: overwrites in place what scd1_change names. Nothing changed: nothing is written.
+-- Variables: dimension, business_key, columns (attributes), incoming_columns (the same, of incoming).
+update :"dimension" as known
+set
+    (:columns) = row(:incoming_columns),
+    is_inferred = false
+from scd1_change as change
+inner join loaded as incoming on change.business_key = incoming.:"business_key"
+where
+    change.what <> 'first'
+    and known.:"business_key" = change.business_key;
+
+insert into :"dimension" (:columns)
+select :incoming_columns
+from scd1_change as change
+inner join loaded as incoming on change.business_key = incoming.:"business_key"
+where change.what = 'first'

@@ -1,0 +1,106 @@
+-- SCD 2, first half: what happens to each id. One row in scd2_change per id to which something happens.
+--   first     never seen before: a first version (a closed one, if it is deleted already)
+--   complete  known as an inferred member: completed in place
+--   change    a tracked attribute differs: the current version ends, the next begins
+--   close     deleted in the source, or gone from it: the current version ends
+--   revive    deleted once, and back again: a new version begins
+-- Variables: dimension, business_key, surrogate_key, differs (tracked attributes old and new), clock.
+-- Reads loaded: the rows of the source.
+create temporary table scd2_change on commit drop as
+with closed as (
+    select
+        :"business_key" as business_key,
+        max(effective_to) as ended_at
+    from :"dimension"
+    where not is_current
+    group by :"business_key"
+),
+
+compared as (
+    select
+        incoming.:"business_key" as incoming_key,
+        incoming.created_at,
+        incoming.updated_at,
+        incoming.deleted_at,
+        current_version.:"surrogate_key" as current_key,
+        current_version.effective_from,
+        closed.ended_at,
+        case
+            when current_version.is_inferred then 'complete'
+            when current_version.is_current and incoming.deleted_at is not null then 'close'
+            when current_version.is_current and :differs then 'change'
+            when current_version.is_current then 'keep'
+            when closed.business_key is null then 'first'
+            when incoming.deleted_at is null then 'revive'
+            else 'keep'
+        end as what
+    from loaded as incoming
+    left join :"dimension" as current_version
+        on
+            incoming.:"business_key" = current_version.:"business_key"
+            and current_version.is_current
+    left join closed on incoming.:"business_key" = closed.business_key
+),
+
+gone as (
+    select
+        current_version.:"surrogate_key" as current_key,
+        current_version.effective_from
+    from :"dimension" as current_version
+    where
+        current_version.is_current
+        and not current_version.is_inferred
+        and not exists (
+            select
+            from loaded as incoming
+            where incoming.:"business_key" = current_version.:"business_key"
+        )
+),
+
+begun as (
+    select
+        what,
+        incoming_key,
+        current_key,
+        deleted_at,
+        case what
+            when 'close' then effective_from
+            when 'change' then etl_effective(updated_at, effective_from, :'clock'::timestamptz)
+            when 'revive' then etl_effective(updated_at, ended_at, :'clock'::timestamptz)
+            else etl_effective(created_at, timestamptz '-infinity', :'clock'::timestamptz)
+        end as effective_from
+    from compared
+    where what <> 'keep'
+)
+
+select
+    what,
+    incoming_key,
+    current_key,
+    effective_from,
+    case when deleted_at is not null then etl_effective(deleted_at, effective_from, :'clock'::timestamptz) end as effective_to
+from begun
+union all
+select
+    'close' as what,
+    null as incoming_key,
+    current_key,
+    effective_from,
+    etl_effective(null, effective_from, :'clock'::timestamptz) as effective_to
+from gone;
+
+analyze scd2_change;
+
+select
+    count(*) filter (where what = 'first') as inserted,
+    count(*) filter (
+        where what in ('change', 'revive')
+        or (what = 'complete' and effective_to is null)
+    ) as updated,
+    count(*) filter (
+        where what = 'close'
+        or (what = 'complete' and effective_to is not null)
+    ) as deleted,
+    count(*) filter (where what = 'close') as closed,
+    (select count(*) from :"dimension" where is_current and not is_inferred) as current_members
+from scd2_change

@@ -1,0 +1,158 @@
+"""The fixtures that every test may ask for. `pipeline` and `world` are the everyday ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+
+# Luigi reads its configuration once, when it is imported: the repository's, wherever the tests are started.
+os.environ["LUIGI_CONFIG_PATH"] = str(REPOSITORY / "luigi.cfg")
+
+import luigi.configuration  # noqa: E402
+import pytest  # noqa: E402
+from luigi.task_register import Register  # noqa: E402
+from support.database import Database  # noqa: E402
+from support.databases import Databases  # noqa: E402
+from support.luigid import Luigid  # noqa: E402
+from support.pipeline import Pipeline  # noqa: E402
+from support.server import AnyServer, server_for_tests  # noqa: E402
+from support.world import World  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[AnyServer]:
+    """The PostgreSQL of this test run (of this worker, under pytest-xdist)."""
+    server = server_for_tests()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def databases(server: AnyServer) -> Iterator[Databases]:
+    databases = Databases(server)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test meets the databases, or the debugging, of the person who runs it."""
+    for name in ("OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL", "ETL_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def empty_url(databases: Databases) -> Iterator[str]:
+    """A database with nothing in it."""
+    url = databases.create()
+    yield url
+    _forget()
+    databases.drop(url)
+
+
+@pytest.fixture
+def source_url(databases: Databases) -> Iterator[str]:
+    """A source with its tables and indexes, and no rows."""
+    url = databases.create_from("source", _make_source)
+    yield url
+    _forget()
+    databases.drop(url)
+
+
+@pytest.fixture
+def warehouse_url(databases: Databases) -> Iterator[str]:
+    """A migrated warehouse, in which nothing has run."""
+    url = databases.create_from("warehouse", _make_warehouse)
+    yield url
+    _forget()
+    databases.drop(url)
+
+
+@pytest.fixture
+def password_url(server: AnyServer) -> Callable[[str], str]:
+    """Turns a database's URL into that of a role which has to give its password."""
+
+    def with_password(url: str) -> str:
+        changed = server.password_url(Databases.name_of(url))
+        if changed is None:
+            pytest.skip("the server given by AIVO_TEST_DATABASE_URL asks for no password")
+        return changed
+
+    return with_password
+
+
+@pytest.fixture
+def pipeline(
+    source_url: str, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Pipeline]:
+    """A source, a warehouse, and this process's environment pointing at both."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    pipeline = Pipeline(Database(source_url), Database(warehouse_url), folder)
+    for name, value in pipeline.environment.items():
+        monkeypatch.setenv(name, value)
+    yield pipeline
+    pipeline.source.close()
+    pipeline.warehouse.close()
+    _forget()
+
+
+@pytest.fixture
+def world(pipeline: Pipeline) -> World:
+    """Builders of rows in the pipeline's source."""
+    return World(pipeline.source)
+
+
+@pytest.fixture
+def etl_option() -> Iterator[Callable[[str, str], None]]:
+    """Sets an option of luigi.cfg's section [etl] for one test: `etl_option("allow_mass_close", "true")`."""
+    config = luigi.configuration.get_config()
+    before = dict(config.items("etl", raw=True)) if config.has_section("etl") else {}
+    changed: set[str] = set()
+
+    def change(name: str, value: str) -> None:
+        config.set("etl", name, value)
+        changed.add(name)
+
+    yield change
+    for name in changed:
+        if name in before:
+            config.set("etl", name, before[name])
+        else:
+            config.remove_option("etl", name)
+    Register.clear_instance_cache()
+
+
+@pytest.fixture
+def luigid(tmp_path: Path) -> Iterator[Luigid]:
+    """A central scheduler; `luigid.config` is the luigi.cfg of its clients."""
+    folder = tmp_path / "luigid"
+    folder.mkdir()
+    luigid = Luigid(folder)
+    yield luigid
+    luigid.stop()
+
+
+def _make_source(url: str) -> None:
+    database = Database(url)
+    for name in ("schema.sql", "indexes.sql"):
+        database.execute((REPOSITORY / "sql" / "source" / name).read_text())
+    database.close()
+
+
+def _make_warehouse(url: str) -> None:
+    from aivo_luigi.warehouse.migrations import migrate
+
+    migrate(url)
+    _forget()
+
+
+def _forget() -> None:
+    """Close the connections that this process keeps, and forget the tasks that Luigi remembers."""
+    from aivo_luigi.db import forget_engines
+
+    forget_engines()
+    Register.clear_instance_cache()

@@ -1,0 +1,1 @@
+"""What the tests stand on: servers, databases, hand-made worlds, the pipeline in a room of its own."""
