@@ -55,8 +55,8 @@ def ask(
         _opened.add(url)
     row = warehouse.file(
         "runs/complete.sql",
-        jobs=_as_array(jobs),
-        days=_as_array(day.isoformat() for day in days),
+        jobs=as_array(jobs),
+        days=as_array(day.isoformat() for day in days),
         force_token=force,
     ).fetchone()
     assert row is not None
@@ -77,7 +77,7 @@ def forget_answers() -> None:
     _opened.clear()
 
 
-def _as_array(words: Iterable[str]) -> str:
+def as_array(words: Iterable[str]) -> str:
     """The text of a PostgreSQL array of plain words."""
     return "{" + ",".join(words) + "}"
 

@@ -62,4 +62,9 @@ class ForceParameter(luigi.Parameter):
 @cache
 def process_token() -> str:
     """The token of a bare --force: the same for the whole of a process, and for no other."""
+    return new_token()
+
+
+def new_token() -> str:
+    """A token that no run has had before."""
     return f"force-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

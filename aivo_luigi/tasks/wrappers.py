@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import luigi
 
+from aivo_luigi.jobs.summary import print_summary
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.jobs.wrapper import Wrapper
 from aivo_luigi.tasks.dimensions import SyncDimLearner, SyncDimSkill, SyncDimSubject, SyncDimTenant, SyncDimUser
@@ -72,3 +73,7 @@ class RunAll(Wrapper):
     def job_names(self) -> list[str]:
         """All ten jobs."""
         return [job.job_name() for job in (*DIMENSIONS, *FACTS)]
+
+    def run(self) -> None:
+        """All is built by now: says what the warehouse holds."""
+        print_summary(self.job_names(), self.date)

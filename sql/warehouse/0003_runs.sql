@@ -11,7 +11,7 @@ create table etl_job_runs (
     rows_updated bigint not null default 0,
     rows_deleted bigint not null default 0,
     rows_rejected bigint not null default 0,
-    duration_ms bigint,
+    duration_ms bigint not null default 0,
     error_message text,
     started_at timestamptz not null,
     completed_at timestamptz,
@@ -33,7 +33,7 @@ comment on column etl_job_runs.rows_inserted is 'Rows written; for a dimension, 
 comment on column etl_job_runs.rows_updated is 'Ids of a dimension that changed, came back, or were completed.';
 comment on column etl_job_runs.rows_deleted is 'Rows that the rebuilt day had before; for a dimension, ids closed or deactivated.';
 comment on column etl_job_runs.rows_rejected is 'Records written to etl_rejected_rows.';
-comment on column etl_job_runs.duration_ms is 'Length of the run in milliseconds; NULL while it runs.';
+comment on column etl_job_runs.duration_ms is 'Length of the run in milliseconds; 0 while it runs.';
 comment on column etl_job_runs.error_message is 'Why the run failed, in one line.';
 comment on column etl_job_runs.started_at is 'When the run started, by the warehouse''s clock.';
 comment on column etl_job_runs.completed_at is 'When it ended; NULL while it runs.';
@@ -47,7 +47,7 @@ create table etl_rejected_rows (
     source_id text,
     field text,
     reason text not null,
-    payload jsonb,
+    payload jsonb not null,
     rejected_at timestamptz not null default now()
 );
 create index etl_rejected_rows_by_day on etl_rejected_rows (job_name, target_date);

@@ -1,0 +1,30 @@
+"""What a RunAll ends with: what was built, and how to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from aivo_luigi.config import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, database_urls
+from aivo_luigi.db import connect_warehouse
+from aivo_luigi.jobs.completeness import as_array
+from aivo_luigi.tables import NUMBERS, print_table
+
+
+def print_summary(jobs: Sequence[str], day: date) -> None:
+    """Prints each job's rows and seconds, in the order of `jobs`."""
+    with connect_warehouse("aivo_luigi summary") as warehouse:
+        rows = warehouse.file("monitoring/day_summary.sql", jobs=as_array(jobs), day=day).fetchall()
+    by_job = {name: (*counts, duration_ms / 1000) for name, _, *counts, duration_ms, _ in rows}
+    print_table(
+        f"The warehouse holds {day}",
+        ("job", *NUMBERS, "seconds"),
+        [(job, *by_job[job]) for job in jobs if job in by_job],
+    )
+    print("Runs: aivo-etl status")
+    if database_urls().embedded:
+        print("Look at the data: python -m aivo_luigi.demo")
+        print(
+            f"This is the embedded demo. For your own databases set {SOURCE_VARIABLE} and {WAREHOUSE_VARIABLE}, both as "
+            "postgresql://user:password@host:5432/database"
+        )
