@@ -36,7 +36,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["aivo_luigi", "aivo_luigi.*"]),
-    # aivo_luigi/sql and aivo_luigi/luigi.cfg are links to the top level: one place to edit, and both travel in the wheel.
+    # aivo_luigi/sql and aivo_luigi/luigi.cfg are links to the top level: one place to edit, and they travel along.
     package_data={"aivo_luigi": ["py.typed", "luigi.cfg", "sql/**/*.sql", "sql/**/*.csv"]},
     install_requires=[
         "luigi>=3.8,<3.9",

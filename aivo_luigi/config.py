@@ -52,12 +52,8 @@ def database_urls() -> DatabaseUrls:
 
         return DatabaseUrls(*embedded_urls(), embedded=True)
     if not source or not warehouse:
-        missing, there = (
-            (WAREHOUSE_VARIABLE, SOURCE_VARIABLE) if source else (SOURCE_VARIABLE, WAREHOUSE_VARIABLE)
-        )
-        raise ConfigurationError(
-            f"{missing} is not set, but {there} is: set both, or neither for the embedded demo"
-        )
+        missing, there = (WAREHOUSE_VARIABLE, SOURCE_VARIABLE) if source else (SOURCE_VARIABLE, WAREHOUSE_VARIABLE)
+        raise ConfigurationError(f"{missing} is not set, but {there} is: set both, or neither for the embedded demo")
     return DatabaseUrls(_postgresql(source, SOURCE_VARIABLE), _postgresql(warehouse, WAREHOUSE_VARIABLE))
 
 

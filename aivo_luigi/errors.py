@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
 
@@ -77,9 +78,7 @@ def _passwords() -> set[str]:
         url = os.environ.get(variable, "")
         written = {match.group(1) for match in re.finditer(r"://[^/@:]*:([^@/]+)@", url)}
         written |= {match.group(1) for match in re.finditer(r"password=([^&\s]+)", url)}
-        try:
+        with suppress(ValueError):
             written.add(urlsplit(url).password or "")
-        except ValueError:
-            pass
         found |= written | {unquote(password) for password in written}
     return {password for password in found if len(password) > 1}

@@ -50,6 +50,12 @@ def columns_differ(names: Sequence[str], left: str, right: str) -> sql.Composed:
     return sql.SQL("row({}) is distinct from row({})").format(identifiers(names, left), identifiers(names, right))
 
 
+def columns_equal(names: Sequence[str], left: str, right: str) -> sql.Composed:
+    """A condition: all of the columns, none of them NULL, are equal in the two rows."""
+    pairs = (sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name)) for name in names)
+    return sql.SQL(" and ").join(pairs)
+
+
 def _fill(found: re.Match[str], connection: PsycopgConnection, variables: dict[str, Any]) -> str:
     if name := found["value"]:
         return sql.Literal(variables[name]).as_string(connection)

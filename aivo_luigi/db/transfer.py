@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 from io import BufferedReader
-from typing import IO
+from typing import Any
 
 from psycopg2 import sql
 
-from aivo_luigi import sqlfiles
 from aivo_luigi.db.connection import Connection
 from aivo_luigi.db.source import describe_query
 
@@ -47,8 +46,8 @@ def stage_query(source: Connection, warehouse: Connection, query: str, report: C
 
 def stage_csv(warehouse: Connection, name: str) -> int:
     """Copies a CSV file with a header, below sql/, into the temporary table `stage`. Returns the number of rows."""
-    with files("aivo_luigi").joinpath("sql", *name.split("/")).open("r", encoding="utf-8", newline="") as file:
-        header = file.readline().strip().split(",")
+    with files("aivo_luigi").joinpath("sql", *name.split("/")).open("rb") as file:
+        header = file.readline().decode().strip().split(",")
         _create_stage(warehouse, [(column, "text") for column in header])
         return _copy_in(warehouse, "(format csv)", file)
 
@@ -65,12 +64,12 @@ def _copy(source: Connection, warehouse: Connection, query: str, options: str, r
 
     def extract() -> None:
         try:
-            with os.fdopen(writing, "wb", buffering=_BUFFER) as sink:
+            with open(writing, "wb", buffering=_BUFFER) as sink:
                 source.raw.cursor().copy_expert(f"copy ({query}) to stdout {options}", sink)
         except BaseException as error:
             failures.append(error)
 
-    with os.fdopen(reading, "rb", buffering=_BUFFER) as stream:
+    with open(reading, "rb", buffering=_BUFFER) as stream:
         thread = threading.Thread(target=extract, name="extract", daemon=True)
         thread.start()
         try:
@@ -84,7 +83,7 @@ def _copy(source: Connection, warehouse: Connection, query: str, options: str, r
     return rows
 
 
-def _copy_in(warehouse: Connection, options: str, stream: IO[str] | _Reporting) -> int:
+def _copy_in(warehouse: Connection, options: str, stream: Any) -> int:
     cursor = warehouse.raw.cursor()
     cursor.copy_expert(f"copy stage from stdin {options}", stream, size=_BUFFER)
     return cursor.rowcount
@@ -98,7 +97,7 @@ def _prefer_cause(failures: list[BaseException]) -> None:
 
 
 class _Reporting:
-    """The reading end of the pipe. Reports now and then; an extraction that failed never looks like the stream's end."""
+    """The reading end of the pipe. Reports now and then; a failed extraction never looks like the stream's end."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ class DayParameter(luigi.DateParameter):
     """A UTC day, strictly YYYY-MM-DD; yesterday where it is left out, yet never empty."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(default=None, **options)
+        super().__init__(default=None, **options)  # type: ignore[arg-type]
 
     def parse(self, value: str) -> date:
         """The day that the text names; DateError for any other text."""

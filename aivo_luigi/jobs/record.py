@@ -52,7 +52,8 @@ def succeed(warehouse: Connection, run_id: str, job_name: str, **rows: int) -> J
     """Closes the record as SUCCESS, in the transaction of the data."""
     row = warehouse.file("runs/succeed.sql", run_id=run_id, **rows).fetchone()
     assert row is not None
-    return JobResult(job_name, "SUCCESS", *rows.values(), duration_ms=row[0])
+    counts = {f"rows_{name}": number for name, number in rows.items()}
+    return JobResult(job_name, "SUCCESS", duration_ms=row[0], error_message=None, **counts)
 
 
 def fail(warehouse: Connection, run_id: str, error: BaseException) -> None:

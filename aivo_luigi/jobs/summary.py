@@ -25,6 +25,6 @@ def print_summary(jobs: Sequence[str], day: date) -> None:
     if database_urls().embedded:
         print("Look at the data: python -m aivo_luigi.demo")
         print(
-            f"This is the embedded demo. For your own databases set {SOURCE_VARIABLE} and {WAREHOUSE_VARIABLE}, both as "
-            "postgresql://user:password@host:5432/database"
+            f"This is the embedded demo. For your own databases set {SOURCE_VARIABLE} and {WAREHOUSE_VARIABLE}, "
+            "both as postgresql://user:password@host:5432/database"
         )

@@ -82,9 +82,9 @@ class Job(luigi.Task):
         return [self.job_name()]
 
     @property
-    def priority(self) -> int:
+    def priority(self) -> int:  # type: ignore[override]
         """The newest day first: its numbers are waited for, and its dimension syncs serve every earlier day."""
-        return self.date.toordinal()
+        return int(self.date.toordinal())
 
     def run_job(self) -> JobResult:
         """Runs the job unless it is complete; raises what went wrong."""

@@ -32,6 +32,6 @@ class Wrapper(luigi.WrapperTask):
         return bulk_complete(cls, parameter_tuples)
 
     @property
-    def priority(self) -> int:
+    def priority(self) -> int:  # type: ignore[override]
         """The newest day first."""
-        return self.date.toordinal()
+        return int(self.date.toordinal())

@@ -28,7 +28,7 @@ class Check:
 
 
 def read_checks(name: str) -> Iterator[Check]:
-    """The checks of a file, each under a line `-- failing: promise` or `-- warning: promise`; none if there is no file."""
+    """The checks of a file, each under a line `-- failing: promise` or `-- warning: promise`; none without a file."""
     if not sqlfiles.exists(name):
         return
     _, *parts = _HEAD.split(sqlfiles.read(name))

@@ -9,7 +9,7 @@ from aivo_luigi.config import etl
 from aivo_luigi.dates import to_date_key
 from aivo_luigi.db import Connection
 from aivo_luigi.errors import CheckError, GuardError
-from aivo_luigi.sqlfiles import identifiers
+from aivo_luigi.sqlfiles import columns_equal, identifiers
 from aivo_luigi.warehouse.load import Counts, Load
 
 
@@ -17,9 +17,9 @@ from aivo_luigi.warehouse.load import Counts, Load
 class DayPartition:
     """Lands rows as a day of a fact: delete and insert, in a month partition.
 
-    `business_key`: the columns that name a row within the day. `links_to_sessions`: whether load.sql reads session_link.
-    `linked_from`: the facts whose links to this one are mended after the day is built. `row_per_staged`: whether each
-    staged row must become one row of the fact.
+    `business_key`: the columns that name a row within the day. `links_to_sessions`: whether load.sql reads
+    session_link. `linked_from`: the facts whose links to this one are mended after the day is built.
+    `row_per_staged`: whether each staged row must become one row of the fact.
     """
 
     table: str
@@ -47,15 +47,15 @@ class DayPartition:
         inserted = load.warehouse.file(
             "load/day_rebuild.sql",
             **names,
-            business_key=key,
+            same_row=columns_equal(self.business_key, "loaded", "day_before"),
             sequence=f"{self.table}_{self.surrogate_key}_seq",
             columns=identifiers(columns),
             loaded_columns=identifiers(columns, "loaded"),
         ).rowcount
         if self.row_per_staged and inserted != load.staged:
             raise CheckError(
-                f"{load.job_name} for {load.day} read {load.staged} rows but would write {inserted}: nothing was changed; "
-                "please report this"
+                f"{load.job_name} for {load.day} read {load.staged} rows but would write {inserted}: nothing was "
+                "changed; please report this"
             )
         if deleted and not inserted and not etl().allow_empty_rebuild:
             raise GuardError(

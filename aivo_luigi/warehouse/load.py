@@ -52,10 +52,15 @@ class Load:
 
 
 class Way(Protocol):
-    """A way in which rows land in a table; `row_per_staged`: whether each staged row is one row of the table."""
+    """A way in which rows land in a table."""
 
-    table: str
-    row_per_staged: bool
+    @property
+    def table(self) -> str:
+        """The table's name."""
+
+    @property
+    def row_per_staged(self) -> bool:
+        """Whether each staged row is one row of the table."""
 
     def prepare(self, warehouse: Connection, day: date) -> None:
         """What must be there before the load's transaction begins."""

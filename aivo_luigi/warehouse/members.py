@@ -31,4 +31,3 @@ def infer_members(warehouse: Connection, references: Sequence[Reference]) -> Non
             # Waits for a sync of the dimension to end, so that its new members are seen and not inferred.
             warehouse.execute('lock table :"dimension" in row exclusive mode', dimension=reference.dimension)
             warehouse.file(reference.infer)
-

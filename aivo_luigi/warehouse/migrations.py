@@ -63,7 +63,7 @@ def _packaged() -> list[str]:
 
 
 def _backend(url: str) -> Any:
-    """yoyo's PostgreSQL backend with a connection and a lock of ours.
+    """The PostgreSQL backend of yoyo, with a connection and a lock of ours.
 
     libpq reads the URL, as everywhere else; and the advisory lock is taken already, where yoyo's own lock, a row in a
     table, would outlive a killed process.

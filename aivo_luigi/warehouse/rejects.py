@@ -43,8 +43,8 @@ def reject_whole_rows(
     )
     if rejected > etl().max_reject_share * staged:
         raise GuardError(
-            f"{job_name} for {day} can't load {rejected} of {staged} rows ({_first_few(warehouse, run_id)}): look at the "
-            "source, or allow more with --etl-max-reject-share"
+            f"{job_name} for {day} can't load {rejected} of {staged} rows ({_first_few(warehouse, run_id)}): look at "
+            "the source, or allow more with --etl-max-reject-share"
         )
     return rejected
 

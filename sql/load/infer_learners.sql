@@ -1,4 +1,5 @@
--- Inferred members for the learners that the staged rows name and dim_learner has never seen; their tenant is the fact's.
+-- Inferred members for the learners that the staged rows name and dim_learner has never seen; their tenant is the
+-- fact's.
 insert into dim_learner (
     learner_id, tenant_id, tenant_key, grade_band, is_active, created_at, effective_from, is_current, is_inferred
 )

@@ -1,6 +1,7 @@
 -- Inferred members for the tenants that the staged rows name and dim_tenant has never seen.
 insert into dim_tenant (
-    tenant_id, tenant_name, tenant_type, country, timezone, is_active, created_at, effective_from, is_current, is_inferred
+    tenant_id, tenant_name, tenant_type, country, timezone, is_active,
+    created_at, effective_from, is_current, is_inferred
 )
 select distinct
     stage.tenant_id,

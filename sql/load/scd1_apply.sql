@@ -2,16 +2,16 @@
 -- Variables: dimension, business_key, columns (attributes), incoming_columns (the same, of incoming).
 update :"dimension" as known
 set
-    (:columns) = row(:incoming_columns),
+    (:columns) = (select :incoming_columns),
     is_inferred = false
 from scd1_change as change
-inner join loaded as incoming on change.business_key = incoming.:"business_key"
+inner join loaded as incoming on change.id = incoming.:"business_key"
 where
     change.what <> 'first'
-    and known.:"business_key" = change.business_key;
+    and known.:"business_key" = change.id;
 
 insert into :"dimension" (:columns)
 select :incoming_columns
 from scd1_change as change
-inner join loaded as incoming on change.business_key = incoming.:"business_key"
+inner join loaded as incoming on change.id = incoming.:"business_key"
 where change.what = 'first'

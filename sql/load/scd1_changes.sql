@@ -4,7 +4,7 @@
 -- Reads loaded: the rows of the source.
 create temporary table scd1_change on commit drop as
 select
-    incoming.:"business_key" as business_key,
+    incoming.:"business_key" as id,
     incoming.is_deleted,
     case
         when known.:"business_key" is null then 'first'
@@ -32,5 +32,9 @@ select
         or (what = 'complete' and is_deleted)
     ) as deleted,
     count(*) filter (where what = 'deactivate') as closed,
-    (select count(*) from :"dimension" as known where :was_active and not is_inferred) as current_members
+    (
+        select count(*)
+        from :"dimension" as known -- noqa: AL05
+        where :was_active and not known.is_inferred
+    ) as current_members
 from scd1_change

@@ -11,7 +11,7 @@ where
 
 update :"dimension" as version
 set
-    (:columns) = row(:incoming_columns),
+    (:columns) = (select :incoming_columns),
     effective_from = change.effective_from,
     effective_to = change.effective_to,
     is_current = change.effective_to is null,

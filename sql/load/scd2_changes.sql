@@ -9,7 +9,7 @@
 create temporary table scd2_change on commit drop as
 with closed as (
     select
-        :"business_key" as business_key,
+        :"business_key" as id,
         max(effective_to) as ended_at
     from :"dimension"
     where not is_current
@@ -30,7 +30,7 @@ compared as (
             when current_version.is_current and incoming.deleted_at is not null then 'close'
             when current_version.is_current and :differs then 'change'
             when current_version.is_current then 'keep'
-            when closed.business_key is null then 'first'
+            when closed.id is null then 'first'
             when incoming.deleted_at is null then 'revive'
             else 'keep'
         end as what
@@ -39,7 +39,7 @@ compared as (
         on
             incoming.:"business_key" = current_version.:"business_key"
             and current_version.is_current
-    left join closed on incoming.:"business_key" = closed.business_key
+    left join closed on incoming.:"business_key" = closed.id
 ),
 
 gone as (
@@ -78,7 +78,9 @@ select
     incoming_key,
     current_key,
     effective_from,
-    case when deleted_at is not null then etl_effective(deleted_at, effective_from, :'clock'::timestamptz) end as effective_to
+    case
+        when deleted_at is not null then etl_effective(deleted_at, effective_from, :'clock'::timestamptz)
+    end as effective_to
 from begun
 union all
 select

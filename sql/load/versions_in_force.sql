@@ -1,5 +1,5 @@
 -- Which version of a tenant or learner was in force when: the last one that began by then, else the first.
--- The spans of one id cover all time without overlap, so that joining on id and span finds exactly one version, by hash.
+-- The spans of one id cover all time without overlap: joining on id and span finds exactly one version, by hash.
 create temporary table tenant_version on commit drop as
 select
     tenant_id,

@@ -15,4 +15,4 @@ where
     job_name = any(:'jobs'::text[])
     and status = 'SUCCESS'
     and (target_date = :'day'::date or starts_with(job_name, 'sync_'))
-order by job_name, started_at desc
+order by job_name asc, started_at desc

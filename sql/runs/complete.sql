@@ -1,7 +1,8 @@
 -- Which jobs are complete for which days, by the warehouse's clock. One row: the clock, and two arrays side by side.
 -- A fact is complete for a day when a run for that day started at or after the day's end; a dimension when any run did,
 -- for it copies the present. While the day still runs, any run for it (a dimension: any that started on it) counts.
--- Dimensions are the jobs named sync_…. Variables: jobs, days (as an array's text), force_token (empty: any run counts).
+-- Dimensions are the jobs named sync_….
+-- Variables: jobs, days (as an array's text), force_token (empty: any run counts).
 with asked as (
     select
         day,

@@ -34,13 +34,17 @@ comment on column fact_sessions.session_id is 'Business key: sessions.id of the 
 comment on column fact_sessions.tenant_key is 'Version of the tenant in force at the fact''s own time.';
 comment on column fact_sessions.learner_key is 'Version of the learner in force at the fact''s own time.';
 comment on column fact_sessions.session_type is 'LEARNING, HOMEWORK, BASELINE, PRACTICE, SEL or ASSESSMENT.';
-comment on column fact_sessions.origin is 'MOBILE_LEARNER, WEB_LEARNER, TEACHER_LED, HOMEWORK_HELPER, PARENT_APP or SYSTEM.';
-comment on column fact_sessions.duration_seconds is 'Length in whole seconds, rounded down; 0 while open or unreadable.';
+comment on column fact_sessions.origin is
+'MOBILE_LEARNER, WEB_LEARNER, TEACHER_LED, HOMEWORK_HELPER, PARENT_APP or SYSTEM.';
+comment on column fact_sessions.duration_seconds is
+'Length in whole seconds, rounded down; 0 while open or unreadable.';
 comment on column fact_sessions.activities_assigned is 'Number of ACTIVITY_STARTED events.';
 comment on column fact_sessions.activities_completed is 'Number of ACTIVITY_COMPLETED events.';
 comment on column fact_sessions.activities_skipped is 'Number of ACTIVITY_SKIPPED events.';
-comment on column fact_sessions.correct_responses is 'Number of ACTIVITY_RESPONSE_SUBMITTED events whose isCorrect is true.';
-comment on column fact_sessions.incorrect_responses is 'Number of ACTIVITY_RESPONSE_SUBMITTED events whose isCorrect is false.';
+comment on column fact_sessions.correct_responses is
+'Number of ACTIVITY_RESPONSE_SUBMITTED events whose isCorrect is true.';
+comment on column fact_sessions.incorrect_responses is
+'Number of ACTIVITY_RESPONSE_SUBMITTED events whose isCorrect is false.';
 comment on column fact_sessions.hints_used is 'Number of HOMEWORK_HINT_REQUESTED events.';
 comment on column fact_sessions.focus_breaks_count is 'Number of FOCUS_BREAK_STARTED events.';
 comment on column fact_sessions.focus_interventions_count is 'Number of FOCUS_INTERVENTION_SHOWN events.';
@@ -79,14 +83,20 @@ comment on column fact_focus_events.event_id is 'Business key: session_events.id
 comment on column fact_focus_events.tenant_key is 'Version of the tenant in force at the fact''s own time.';
 comment on column fact_focus_events.learner_key is 'Version of the learner in force at the fact''s own time.';
 comment on column fact_focus_events.session_id is 'Session in which it happened.';
-comment on column fact_focus_events.session_date_key is 'Day on which that session started; NULL if the session is not known.';
-comment on column fact_focus_events.session_key is 'Row of fact_sessions; NULL until that day''s sessions are built. No foreign key.';
-comment on column fact_focus_events.event_type is 'FOCUS_LOSS_DETECTED, FOCUS_BREAK_STARTED, FOCUS_BREAK_ENDED, FOCUS_INTERVENTION_SHOWN or FOCUS_INTERVENTION_COMPLETED.';
+comment on column fact_focus_events.session_date_key is
+'Day on which that session started; NULL if the session is not known.';
+comment on column fact_focus_events.session_key is
+'Row of fact_sessions; NULL until that day''s sessions are built. No foreign key.';
+comment on column fact_focus_events.event_type is
+'FOCUS_LOSS_DETECTED, or FOCUS_BREAK_ or FOCUS_INTERVENTION_ with what became of it.';
 comment on column fact_focus_events.event_time is 'When it happened.';
-comment on column fact_focus_events.duration_seconds is 'Length in whole seconds, rounded down, if the event tells one.';
+comment on column fact_focus_events.duration_seconds is
+'Length in whole seconds, rounded down, if the event tells one.';
 comment on column fact_focus_events.intervention_type is 'Kind of intervention, if the event tells one.';
-comment on column fact_focus_events.intervention_completed is 'Whether the intervention was completed, if the event tells.';
-comment on column fact_focus_events.focus_score is 'Focus from 0 to 100, rounded to four decimals, if the event tells one.';
+comment on column fact_focus_events.intervention_completed is
+'Whether the intervention was completed, if the event tells.';
+comment on column fact_focus_events.focus_score is
+'Focus from 0 to 100, rounded to four decimals, if the event tells one.';
 
 create sequence fact_homework_events_homework_event_key_seq as bigint;
 create table fact_homework_events (
@@ -124,8 +134,10 @@ comment on column fact_homework_events.submission_id is 'Business key: homework_
 comment on column fact_homework_events.tenant_key is 'Version of the tenant in force at the fact''s own time.';
 comment on column fact_homework_events.learner_key is 'Version of the learner in force at the fact''s own time.';
 comment on column fact_homework_events.session_id is 'Session in which it was submitted, if any.';
-comment on column fact_homework_events.session_date_key is 'Day on which that session started; NULL without a known session.';
-comment on column fact_homework_events.session_key is 'Row of fact_sessions; NULL until that day''s sessions are built. No foreign key.';
+comment on column fact_homework_events.session_date_key is
+'Day on which that session started; NULL without a known session.';
+comment on column fact_homework_events.session_key is
+'Row of fact_sessions; NULL until that day''s sessions are built. No foreign key.';
 comment on column fact_homework_events.subject is 'Subject code of the submission.';
 comment on column fact_homework_events.grade_band is 'Grade band of the submission.';
 comment on column fact_homework_events.step_count is 'Number of steps that the homework has.';
@@ -170,8 +182,10 @@ comment on column fact_learning_progress.mastered_skills is 'Those with a master
 comment on column fact_learning_progress.in_progress_skills is 'Those above 0 and below 0.8.';
 comment on column fact_learning_progress.not_started_skills is 'Those at 0, or without a level.';
 comment on column fact_learning_progress.average_mastery is 'Mean of the levels that are known; 0 if none is.';
-comment on column fact_learning_progress.skills_gained_today is 'Skills mastered at the day''s end and not at the end of the day before.';
-comment on column fact_learning_progress.practice_minutes_today is 'The learner''s LEARNING and PRACTICE minutes started that day, rounded down; the same on each subject row.';
+comment on column fact_learning_progress.skills_gained_today is
+'Skills mastered at the day''s end and not at the end of the day before.';
+comment on column fact_learning_progress.practice_minutes_today is
+'The learner''s LEARNING and PRACTICE minutes started that day, rounded down; the same on each subject row.';
 comment on column fact_learning_progress.snapshot_at is 'The day''s last microsecond.';
 
 create sequence fact_recommendation_events_recommendation_event_key_seq as bigint;
@@ -192,22 +206,26 @@ create table fact_recommendation_events (
     primary key (date_key, recommendation_event_key),
     unique (date_key, recommendation_id)
 ) partition by range (date_key);
-alter sequence fact_recommendation_events_recommendation_event_key_seq owned by fact_recommendation_events.recommendation_event_key;
+alter sequence fact_recommendation_events_recommendation_event_key_seq
+owned by fact_recommendation_events.recommendation_event_key;
 create index fact_recommendation_events_tenant on fact_recommendation_events (tenant_key, date_key);
 create index fact_recommendation_events_learner on fact_recommendation_events (learner_key, date_key);
 
 comment on table fact_recommendation_events is 'Recommendations: one row per recommendation created on the day.';
 comment on column fact_recommendation_events.date_key is 'Day of the fact: YYYYMMDD; the partition key.';
-comment on column fact_recommendation_events.recommendation_event_key is 'Surrogate key; the same however often the day is built.';
+comment on column fact_recommendation_events.recommendation_event_key is
+'Surrogate key; the same however often the day is built.';
 comment on column fact_recommendation_events.recommendation_id is 'Business key: recommendations.id of the source.';
 comment on column fact_recommendation_events.tenant_key is 'Version of the tenant in force at the fact''s own time.';
 comment on column fact_recommendation_events.learner_key is 'Version of the learner in force at the fact''s own time.';
-comment on column fact_recommendation_events.skill_key is 'Skill that is recommended; NULL only where the source names none.';
+comment on column fact_recommendation_events.skill_key is
+'Skill that is recommended; NULL only where the source names none.';
 comment on column fact_recommendation_events.recommendation_type is 'Kind of recommendation.';
 comment on column fact_recommendation_events.source is 'What made the recommendation.';
 comment on column fact_recommendation_events.was_accepted is 'Whether the learner accepted it, if answered.';
 comment on column fact_recommendation_events.was_declined is 'Whether the learner declined it, if answered.';
-comment on column fact_recommendation_events.response_time_seconds is 'Whole seconds from creation to answer, rounded down; NULL while unanswered or unreadable.';
+comment on column fact_recommendation_events.response_time_seconds is
+'Whole seconds from creation to answer, rounded down; NULL while unanswered or unreadable.';
 comment on column fact_recommendation_events.created_at is 'When it was created.';
 comment on column fact_recommendation_events.responded_at is 'When it was answered, if it was.';
 

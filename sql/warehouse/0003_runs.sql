@@ -26,12 +26,14 @@ comment on table etl_job_runs is 'One row per run of a job: the output target of
 comment on column etl_job_runs.id is 'Id of the run.';
 comment on column etl_job_runs.job_name is 'Name of the job, for instance build_fact_sessions.';
 comment on column etl_job_runs.run_date is 'UTC day on which the run started.';
-comment on column etl_job_runs.target_date is 'Day that was built; for a dimension, the day for which the sync was asked.';
+comment on column etl_job_runs.target_date is
+'Day that was built; for a dimension, the day for which the sync was asked.';
 comment on column etl_job_runs.status is 'RUNNING, SUCCESS, FAILED or SKIPPED.';
 comment on column etl_job_runs.rows_processed is 'Rows read of the job''s main table.';
 comment on column etl_job_runs.rows_inserted is 'Rows written; for a dimension, ids first seen.';
 comment on column etl_job_runs.rows_updated is 'Ids of a dimension that changed, came back, or were completed.';
-comment on column etl_job_runs.rows_deleted is 'Rows that the rebuilt day had before; for a dimension, ids closed or deactivated.';
+comment on column etl_job_runs.rows_deleted is
+'Rows that the rebuilt day had before; for a dimension, ids closed or deactivated.';
 comment on column etl_job_runs.rows_rejected is 'Records written to etl_rejected_rows.';
 comment on column etl_job_runs.duration_ms is 'Length of the run in milliseconds; 0 while it runs.';
 comment on column etl_job_runs.error_message is 'Why the run failed, in one line.';
@@ -52,7 +54,8 @@ create table etl_rejected_rows (
 );
 create index etl_rejected_rows_by_day on etl_rejected_rows (job_name, target_date);
 
-comment on table etl_rejected_rows is 'What could not be loaded, or was loaded with a field left out; a day built again replaces its own.';
+comment on table etl_rejected_rows is
+'What could not be loaded, or was loaded with a field left out; a day built again replaces its own.';
 comment on column etl_rejected_rows.run_id is 'Run that recorded it.';
 comment on column etl_rejected_rows.job_name is 'Job that recorded it.';
 comment on column etl_rejected_rows.target_date is 'Day that was built.';

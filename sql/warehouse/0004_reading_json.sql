@@ -9,7 +9,8 @@ return case
     when lower(given #>> '{}') = 'false' then false
 end;
 
-comment on function etl_json_boolean(jsonb) is 'JSON true and false, and the strings "true" and "false" in any letter case.';
+comment on function etl_json_boolean(jsonb) is
+'JSON true and false, and the strings "true" and "false" in any letter case.';
 
 -- Longer strings and larger exponents than these are no number that a client means, and a cast could overflow.
 create function etl_json_number(given jsonb, at_least numeric, at_most numeric) returns numeric

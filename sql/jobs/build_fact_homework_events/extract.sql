@@ -1,5 +1,6 @@
 -- Source: homework_submissions made in [day_start, day_end), with counts over their steps and responses, and the day on
--- which their session started. One row per submission; timestamps without a zone hold UTC. Variables: day_start, day_end.
+-- which their session started. One row per submission; timestamps without a zone hold UTC.
+-- Variables: day_start, day_end.
 with submitted as (
     select
         id,

@@ -20,7 +20,9 @@ progress as (
         (count(*) filter (where level > 0 and level < 0.8))::integer as in_progress_skills,
         (count(*) filter (where level = 0 or level is null))::integer as not_started_skills,
         coalesce(avg(level), 0) as average_mastery,
-        (count(*) filter (where level >= 0.8 and updated_at >= :'day_start'::timestamptz))::integer as skills_gained_today,
+        (
+            count(*) filter (where level >= 0.8 and updated_at >= :'day_start'::timestamptz)
+        )::integer as skills_gained_today,
         (max(practice_ms) / 60000)::integer as practice_minutes_today
     from states
     group by learner_id, subject_key
