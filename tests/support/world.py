@@ -45,7 +45,7 @@ class World:
         self.source = source
         self._numbers = itertools.count(1)
 
-    def tenant(self, name: str = "school", **columns: Any) -> UUID:
+    def tenant(self, name: str = "school", /, **columns: Any) -> UUID:
         return self._insert(
             "tenants",
             name,
@@ -89,7 +89,7 @@ class World:
             deleted_at=None,
         )
 
-    def skill(self, name: str = "adding", **columns: Any) -> UUID:
+    def skill(self, name: str = "adding", /, **columns: Any) -> UUID:
         return self._insert(
             "skills",
             name,
