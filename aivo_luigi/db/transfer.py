@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from importlib.resources import files
-from io import BufferedReader
-from typing import Any
+from typing import Any, BinaryIO
 
 from psycopg2 import sql
 
@@ -101,7 +100,7 @@ class _Reporting:
 
     def __init__(
         self,
-        stream: BufferedReader,
+        stream: BinaryIO,
         failures: list[BaseException],
         thread: threading.Thread,
         report: Callable[[], None],
@@ -114,7 +113,7 @@ class _Reporting:
         if time.monotonic() >= self._next_report:
             self._report()
             self._next_report = time.monotonic() + _REPORT_EVERY
-        data = self._stream.read1(size)
+        data: bytes = self._stream.read1(size)  # type: ignore[attr-defined]
         if not data:
             self._thread.join()
             if self._failures:

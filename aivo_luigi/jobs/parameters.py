@@ -35,7 +35,7 @@ class DayParameter(luigi.DateParameter):
     @classmethod
     def _parser_kwargs(cls, param_name: str, task_name: str | None = None) -> dict[str, Any]:
         # Luigi takes an empty option for one that was left out; a blank one it hands to parse, which refuses it.
-        return {**super()._parser_kwargs(param_name, task_name), "type": lambda text: text or " "}
+        return {**_store(param_name, task_name), "type": lambda text: text or " "}
 
 
 class ForceParameter(luigi.Parameter):
@@ -56,7 +56,13 @@ class ForceParameter(luigi.Parameter):
 
     @classmethod
     def _parser_kwargs(cls, param_name: str, task_name: str | None = None) -> dict[str, Any]:
-        return {**super()._parser_kwargs(param_name, task_name), "nargs": "?", "const": _BARE}
+        return {**_store(param_name, task_name), "nargs": "?", "const": _BARE}
+
+
+def _store(param_name: str, task_name: str | None) -> dict[str, Any]:
+    """What Luigi tells argparse of an option."""
+    options: dict[str, Any] = luigi.Parameter._parser_kwargs(param_name, task_name)
+    return options
 
 
 @cache

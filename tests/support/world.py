@@ -62,7 +62,7 @@ class World:
             deleted_at=None,
         )
 
-    def learner(self, name: str = "anna", *, tenant: str = "school", **columns: Any) -> UUID:
+    def learner(self, name: str = "anna", /, *, tenant: str = "school", **columns: Any) -> UUID:
         return self._insert(
             "learners",
             name,
@@ -76,7 +76,7 @@ class World:
             deleted_at=None,
         )
 
-    def user(self, name: str = "teacher", *, tenant: str = "school", **columns: Any) -> UUID:
+    def user(self, name: str = "teacher", /, *, tenant: str = "school", **columns: Any) -> UUID:
         return self._insert(
             "users",
             name,

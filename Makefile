@@ -1,0 +1,28 @@
+# The everyday verbs. `make` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup demo test lint format check docs clean
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+setup:  ## .venv with everything for development
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[dev]'
+demo:  ## run a day on the embedded demo
+	$(BIN)/luigi --module aivo_luigi RunAll --date 2025-01-15
+test:  ## all tests
+	$(BIN)/python -m pytest -n 2
+lint:  ## ruff, mypy and sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 sql
+format:  ## format Python and SQL
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --processes 2 sql
+docs:  ## write docs/data-dictionary.md anew from the migrations
+	$(BIN)/python docs/data_dictionary.py > docs/data-dictionary.md
+check: lint test  ## what CI runs
+clean:  ## remove what was made here
+	rm -rf .venv build dist *.egg-info

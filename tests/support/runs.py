@@ -1,0 +1,113 @@
+"""What the tests of section 3 ask of the run record and of the warehouse's content."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from support.database import Database
+
+DIMENSIONS = ["sync_dim_tenant", "sync_dim_learner", "sync_dim_user", "sync_dim_subject", "sync_dim_skill"]
+FACTS = [
+    "build_fact_sessions",
+    "build_fact_focus_events",
+    "build_fact_homework_events",
+    "build_fact_learning_progress",
+    "build_fact_recommendation_events",
+]
+JOBS = [*DIMENSIONS, *FACTS]
+
+_TENANT = "(select tenant_id::text || effective_from from dim_tenant t where t.tenant_key = x.tenant_key) as tenant"
+_LEARNER = (
+    "(select learner_id::text || effective_from from dim_learner l where l.learner_key = x.learner_key) as learner"
+)
+
+# Every table with its natural keys in place of the surrogate ones: equal content is equal text.
+CONTENT = {
+    "dim_tenant": "select to_jsonb(x) - 'tenant_key' as row from dim_tenant x",
+    "dim_learner": f"select to_jsonb(x) - '{{learner_key,tenant_key}}'::text[] as row, {_TENANT} from dim_learner x",
+    "dim_user": f"select to_jsonb(x) - '{{user_key,tenant_key}}'::text[] as row, {_TENANT} from dim_user x",
+    "dim_subject": "select to_jsonb(x) - 'subject_key' as row from dim_subject x",
+    "dim_skill": "select to_jsonb(x) - '{skill_key,subject_key}'::text[] as row,"
+    " (select subject_code from dim_subject s where s.subject_key = x.subject_key) from dim_skill x",
+    **{
+        fact: f"select to_jsonb(x) - '{{{key},session_key,tenant_key,learner_key,skill_key,subject_key}}'::text[] as row,"
+        f" {_TENANT}, {_LEARNER} {more} from {fact} x"
+        for fact, key, more in (
+            ("fact_sessions", "", ""),
+            (
+                "fact_focus_events",
+                "focus_event_key",
+                ", (select session_id from fact_sessions s where s.session_key = x.session_key) as link",
+            ),
+            (
+                "fact_homework_events",
+                "homework_event_key",
+                ", (select session_id from fact_sessions s where s.session_key = x.session_key) as link",
+            ),
+            (
+                "fact_learning_progress",
+                "progress_key",
+                ", (select subject_code from dim_subject s where s.subject_key = x.subject_key) as subject",
+            ),
+            (
+                "fact_recommendation_events",
+                "recommendation_event_key",
+                ", (select skill_id from dim_skill s where s.skill_key = x.skill_key) as skill",
+            ),
+        )
+    },
+}
+
+KEYS = {
+    "fact_sessions": "session_id::text as id, session_key as key",
+    "fact_focus_events": "event_id::text as id, focus_event_key as key",
+    "fact_homework_events": "submission_id::text as id, homework_event_key as key",
+    "fact_learning_progress": "date_key || ' ' || learner_key || ' ' || subject_key as id, progress_key as key",
+    "fact_recommendation_events": "recommendation_id::text as id, recommendation_event_key as key",
+}
+
+
+def content(warehouse: Database) -> dict[str, list[str]]:
+    """Every row of every table as text, without surrogate keys, sorted."""
+    return {
+        table: sorted(warehouse.column(f"select to_jsonb(whole)::text from ({query}) as whole"))
+        for table, query in CONTENT.items()
+    }
+
+
+def surrogate_keys(warehouse: Database) -> dict[str, dict[str, int]]:
+    """The surrogate key of each business id, by fact."""
+    return {
+        fact: {row["id"]: row["key"] for row in warehouse.rows(f"select {what} from {fact}")}
+        for fact, what in KEYS.items()
+    }
+
+
+def runs(warehouse: Database, status: str = "SUCCESS") -> list[dict[str, Any]]:
+    """The run rows of a status, oldest first."""
+    return warehouse.rows("select * from etl_job_runs where status = %(status)s order by started_at", status=status)
+
+
+def succeed(warehouse: Database, jobs: list[str], days: list[date], started_at: str) -> None:
+    """SUCCESS rows as earlier runs would have left them."""
+    warehouse.insert_many(
+        "etl_job_runs",
+        [
+            {
+                "job_name": job,
+                "run_date": day,
+                "target_date": day,
+                "status": "SUCCESS",
+                "started_at": started_at,
+                "completed_at": started_at,
+            }
+            for job in jobs
+            for day in days
+        ],
+    )
+
+
+def days(start: date, number: int) -> list[date]:
+    """So many days from the first one on."""
+    return [start + timedelta(days=offset) for offset in range(number)]
