@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-import pytest
 from psycopg2.extras import Json
 from support.world import DAY, NEXT_DAY, at, uid
 
@@ -36,11 +35,17 @@ def build_sessions(day: date = DAY) -> None:
     assert result.status == "SUCCESS", result.error_message
 
 
-def read(pipeline, world, column, metadata):
-    """What the column makes of an event's metadata."""
-    world.event("FOCUS_LOSS_DETECTED", metadata=metadata)
+def readings(pipeline, world, column, key, values):
+    """What the column makes of each value of that key, all of them events of one day."""
+    ids = [world.event("FOCUS_LOSS_DETECTED", metadata={key: value}) for value in values]
     build()
-    return pipeline.warehouse.value(f"select {column} from fact_focus_events")
+    rows = pipeline.warehouse.rows(f"select event_id, {column} as reading from fact_focus_events")
+    found = {row["event_id"]: row["reading"] for row in rows}
+    return [(shown(value), found[event_id]) for event_id, value in zip(ids, values, strict=True)]
+
+
+def shown(value):
+    return repr(value)[:40]
 
 
 def test_a_focus_event_arrives_with_what_its_metadata_says(pipeline, world):
@@ -94,9 +99,8 @@ def test_an_event_belongs_to_the_day_on_which_it_happened(pipeline, world):
     ]
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
+def test_a_duration_is_a_number_of_seconds_rounded_down_or_nothing(pipeline, world):
+    expected = [
         (90, 90),
         (0, 0),
         (12.9, 12),
@@ -133,16 +137,13 @@ def test_an_event_belongs_to_the_day_on_which_it_happened(pipeline, world):
         ([90], None),
         ({"seconds": 90}, None),
         (None, None),
-    ],
-    ids=lambda value: repr(value)[:20],
-)
-def test_a_duration_is_a_number_of_seconds_rounded_down_or_nothing(pipeline, world, value, seconds):
-    assert read(pipeline, world, "duration_seconds", {"durationSeconds": value}) == seconds
+    ]
+    found = readings(pipeline, world, "duration_seconds", "durationSeconds", [value for value, _ in expected])
+    assert found == [(shown(value), read_as) for value, read_as in expected]
 
 
-@pytest.mark.parametrize(
-    ("value", "score"),
-    [
+def test_a_focus_score_goes_from_0_to_100_and_keeps_four_decimals(pipeline, world):
+    expected = [
         (0, "0"),
         (100, "100"),
         (87.65432, "87.6543"),
@@ -160,21 +161,18 @@ def test_a_duration_is_a_number_of_seconds_rounded_down_or_nothing(pipeline, wor
         (False, None),
         ([50], None),
         (None, None),
-    ],
-    ids=repr,
-)
-def test_a_focus_score_goes_from_0_to_100_and_keeps_four_decimals(pipeline, world, value, score):
-    found = read(pipeline, world, "focus_score", {"focusScore": value})
-    assert found == (None if score is None else Decimal(score))
+    ]
+    found = readings(pipeline, world, "focus_score", "focusScore", [value for value, _ in expected])
+    assert found == [(shown(value), None if read_as is None else Decimal(read_as)) for value, read_as in expected]
 
 
 def test_a_number_too_small_to_be_told_from_nothing_stops_no_day(pipeline, world):
-    assert read(pipeline, world, "focus_score", {"focusScore": "1e-999999"}) in (None, 0)
+    [(_, score)] = readings(pipeline, world, "focus_score", "focusScore", ["1e-999999"])
+    assert score in (None, 0)
 
 
-@pytest.mark.parametrize(
-    ("value", "read_as"),
-    [
+def test_an_intervention_is_completed_or_not_or_unknown(pipeline, world):
+    expected = [
         (True, True),
         (False, False),
         ("true", True),
@@ -187,16 +185,15 @@ def test_a_number_too_small_to_be_told_from_nothing_stops_no_day(pipeline, world
         (0, None),
         ([True], None),
         (None, None),
-    ],
-    ids=repr,
-)
-def test_an_intervention_is_completed_or_not_or_unknown(pipeline, world, value, read_as):
-    assert read(pipeline, world, "intervention_completed", {"interventionCompleted": value}) is read_as
+    ]
+    found = readings(
+        pipeline, world, "intervention_completed", "interventionCompleted", [value for value, _ in expected]
+    )
+    assert found == [(shown(value), read_as) for value, read_as in expected]
 
 
-@pytest.mark.parametrize(
-    ("value", "read_as"),
-    [
+def test_an_intervention_type_is_a_text_of_at_most_100_characters(pipeline, world):
+    expected = [
         ("BREATHING", "BREATHING"),
         ("ü" * 100, "ü" * 100),
         ("ü" * 101, None),
@@ -205,27 +202,28 @@ def test_an_intervention_is_completed_or_not_or_unknown(pipeline, world, value, 
         (["BREATHING"], None),
         ({"type": "BREATHING"}, None),
         (None, None),
-    ],
-    ids=lambda value: repr(value)[:20],
-)
-def test_an_intervention_type_is_a_text_of_at_most_100_characters(pipeline, world, value, read_as):
-    assert read(pipeline, world, "intervention_type", {"interventionType": value}) == read_as
+    ]
+    found = readings(pipeline, world, "intervention_type", "interventionType", [value for value, _ in expected])
+    assert found == [(shown(value), read_as) for value, read_as in expected]
 
 
-@pytest.mark.parametrize(
-    "metadata", [None, Json(None), {}, [], [{"focusScore": 5}], "focusScore", "", 5, True], ids=str
-)
-def test_metadata_that_is_no_object_says_nothing(pipeline, world, metadata):
-    world.event("FOCUS_LOSS_DETECTED", metadata=metadata)
+def test_metadata_that_is_no_object_says_nothing(pipeline, world):
+    everything = [None, Json(None), {}, [], [{"focusScore": 5}], "focusScore", "", 5, True]
+    for metadata in everything:
+        world.event("FOCUS_LOSS_DETECTED", metadata=metadata)
     build()
-    assert pipeline.warehouse.row(
-        "select duration_seconds, intervention_type, intervention_completed, focus_score from fact_focus_events"
-    ) == {
-        "duration_seconds": None,
-        "intervention_type": None,
-        "intervention_completed": None,
-        "focus_score": None,
-    }
+    assert pipeline.warehouse.rows(
+        "select duration_seconds, intervention_type, intervention_completed, focus_score, count(*) as events "
+        "from fact_focus_events group by 1, 2, 3, 4"
+    ) == [
+        {
+            "duration_seconds": None,
+            "intervention_type": None,
+            "intervention_completed": None,
+            "focus_score": None,
+            "events": len(everything),
+        }
+    ]
 
 
 def test_one_unreadable_field_takes_nothing_from_the_others(pipeline, world):

@@ -16,7 +16,7 @@ DAY = date(2025, 1, 15)
 
 
 @pytest.fixture
-def built(pipeline: Pipeline, databases) -> Pipeline:
+def built(pipeline: Pipeline) -> Pipeline:
     """Two days of the demo's data, built once."""
     pipeline.source.execute("drop schema public cascade; create schema public")
     install(pipeline.source.url)
@@ -82,14 +82,16 @@ def test_through_a_range_with_luigid_and_two_workers(built: Pipeline, luigid: Lu
     make_day(built.source.url, date(2025, 1, 16))
     assert built.luigi(*RANGE).returncode == 0
     keys = surrogate_keys(built.warehouse)
+    del keys["fact_learning_progress"]  # a state that moved on the next day no longer counts for the first one
     twice = Counter(DIMENSIONS) + Counter(FACTS * 2)
     workers = ("--workers", "2")
     for named in (("--of-params", '{"force": "one"}'), ("--RunAll-force", "two")):
-        assert forced(built, *RANGE, *named, *workers, config=luigid.config, env={"OLD": "1"}) == twice
+        assert forced(built, *RANGE, *named, *workers, config=luigid.config) == twice
         assert forced(built, *RANGE, *named, *workers, config=luigid.config) == Counter()
     assert forced(built, *RANGE, "--of-params", '{"force": true}', *workers, config=luigid.config) == twice
     assert forced(built, "RunAll", "--date", DAY, "--force", *workers, config=luigid.config) == Counter(JOBS)
-    assert surrogate_keys(built.warehouse) == keys
+    after = surrogate_keys(built.warehouse)
+    assert {fact: after[fact] for fact in keys} == keys
 
 
 def test_force_does_not_make_a_future_day(built: Pipeline) -> None:

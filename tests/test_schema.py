@@ -11,6 +11,7 @@ from support.database import Database
 from support.world import CREATED, at, uid
 
 from aivo_luigi import job_build_fact_sessions, job_sync_dim_learner, job_sync_dim_tenant
+from aivo_luigi.db import forget_engines
 from aivo_luigi.warehouse.migrations import migrate
 
 SCD2 = "effective_from timestamptz, effective_to timestamptz?, is_current bool, is_inferred bool"
@@ -98,11 +99,16 @@ TABLES = """
     order by relname"""
 
 
-@pytest.fixture
-def warehouse(warehouse_url):
-    database = Database(warehouse_url)
+@pytest.fixture(scope="module")
+def warehouse(databases):
+    """A migrated warehouse that all these tests look at, and none writes into."""
+    url = databases.create()
+    migrate(url)
+    database = Database(url)
     yield database
     database.close()
+    forget_engines()
+    databases.drop(url)
 
 
 @pytest.mark.parametrize("table", COLUMNS)

@@ -31,10 +31,11 @@ CONTENT = {
     "dim_skill": "select to_jsonb(x) - '{skill_key,subject_key}'::text[] as row,"
     " (select subject_code from dim_subject s where s.subject_key = x.subject_key) from dim_skill x",
     **{
-        fact: f"select to_jsonb(x) - '{{{key},session_key,tenant_key,learner_key,skill_key,subject_key}}'::text[] as row,"
+        fact: "select to_jsonb(x)"
+        f" - '{{{key},session_key,tenant_key,learner_key,skill_key,subject_key}}'::text[] as row,"
         f" {_TENANT}, {_LEARNER} {more} from {fact} x"
         for fact, key, more in (
-            ("fact_sessions", "", ""),
+            ("fact_sessions", "session_key", ""),
             (
                 "fact_focus_events",
                 "focus_event_key",
