@@ -14,6 +14,7 @@ TEST = [
     "pytest-xdist>=3.5",  # two cores, two test processes
     "kubernetes-validate>=1.31",  # the manifests' schemas, offline
     "pyyaml>=6",
+    "setuptools>=70.1",  # builds the wheel that the tests look into
     "psutil>=5.9",  # memory and child processes of the runs under test
 ]
 LINT = [

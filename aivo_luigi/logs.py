@@ -33,8 +33,8 @@ def speak_in_one_line() -> None:
 
 def _last_line(message: str) -> str:
     """What precedes the traceback, and what was raised, without the name of the exception's module."""
-    before, _, traceback = message.rpartition(_TRACEBACK)
-    before = before.strip().rstrip(":")
+    before = message.partition(_TRACEBACK)[0].strip().rstrip(":")
+    traceback = message.rpartition(_TRACEBACK)[2]  # of a chain of errors the last one is the one to tell
     raised = next(line for line in traceback.splitlines()[1:] if line and not line.startswith(" "))
     kind, separator, text = raised.partition(": ")
     return f"{before}: {text if separator and kind.startswith('aivo_luigi.') else raised}"

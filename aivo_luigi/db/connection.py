@@ -83,10 +83,7 @@ def connect_source(application_name: str) -> Iterator[Connection]:
 @contextmanager
 def _connect(url: str, application_name: str, what: str, variable: str) -> Iterator[Connection]:
     settings = etl()
-    try:
-        pooled = _engine(url, settings.connect_timeout).raw_connection()
-    except psycopg2.Error as error:
-        raise ConfigurationError(f"the {what} can't be reached ({describe(error)}): check {variable}") from error
+    pooled = _engine(url, what, variable).raw_connection()
     raw = pooled.driver_connection
     assert raw is not None
     try:
@@ -105,14 +102,22 @@ def _connect(url: str, application_name: str, what: str, variable: str) -> Itera
         pooled.close()
 
 
-def _engine(url: str, connect_timeout: int) -> Engine:
+def open_connection(url: str, what: str, variable: str, **options: Any) -> PsycopgConnection:
+    """A connection of its own, outside the pools. Raises ConfigurationError when it can't be had."""
+    try:
+        return psycopg2.connect(url, connect_timeout=etl().connect_timeout, **options)
+    except psycopg2.Error as error:
+        raise ConfigurationError(f"the {what} can't be reached ({describe(error)}): check {variable}") from error
+
+
+def _engine(url: str, what: str, variable: str) -> Engine:
     if url not in _engines:
         from sqlalchemy import create_engine
 
         _watch_forks()
         _engines[url] = create_engine(
             "postgresql+psycopg2://",
-            creator=lambda: psycopg2.connect(url, connect_timeout=connect_timeout),
+            creator=lambda: open_connection(url, what, variable),
             pool_pre_ping=True,
             hide_parameters=True,
         )

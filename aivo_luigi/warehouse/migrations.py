@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib.resources import as_file, files
 from typing import Any
 
-import psycopg2
-
 from aivo_luigi import sqlfiles
+from aivo_luigi.config import WAREHOUSE_VARIABLE
 from aivo_luigi.db import Connection
+from aivo_luigi.db.connection import open_connection
 from aivo_luigi.errors import SchemaError
 
 _TABLE = "_yoyo_migration"
@@ -73,7 +73,9 @@ def _backend(url: str) -> Any:
 
     class Backend(PostgresqlBackend):  # type: ignore[misc]
         def connect(self, dburi: Any) -> Any:
-            connection = psycopg2.connect(url, application_name="aivo_luigi migrate", options="-c TimeZone=UTC")
+            connection = open_connection(
+                url, "warehouse", WAREHOUSE_VARIABLE, application_name="aivo_luigi migrate", options="-c TimeZone=UTC"
+            )
             connection.autocommit = True
             return connection
 

@@ -1,0 +1,257 @@
+"""Errors are for people: one line, what to do, a non-zero exit, nothing changed, no password."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone
+
+import psycopg2
+import pytest
+from support.pipeline import Pipeline
+from support.runs import content, runs
+
+from aivo_luigi.config import database_urls
+from aivo_luigi.db import connect_source
+from aivo_luigi.db.source import describe_query, snapshot
+from aivo_luigi.errors import ConfigurationError, SourceError, describe, redact
+
+DAY = "2025-01-15"
+SECRET = "s3cret/of:ours"
+QUOTED = "s3cret%2Fof%3Aours"
+REFUSED = f"postgresql://etl:{QUOTED}@127.0.0.1:1/nowhere"
+
+
+def told(finished: subprocess.CompletedProcess[str], *words: str) -> None:
+    """The command failed, and one line of what it printed says so in these words."""
+    output = finished.stdout + finished.stderr
+    assert finished.returncode not in (0, 1, 2), output
+    assert "Traceback" not in output
+    assert SECRET not in output
+    assert QUOTED not in output
+    assert any(all(word in line for word in words) for line in output.splitlines()), output
+
+
+@pytest.mark.parametrize("text", ["2025-02-30", "2025/01/15", "25-01-15", "2025-1-5", "yesterday", "", "2025-01-15T00"])
+@pytest.mark.parametrize("task", ["RunAll", "BuildFactSessions"])
+def test_a_date_that_is_none_is_told_in_one_line(pipeline: Pipeline, task: str, text: str) -> None:
+    finished = pipeline.luigi(task, "--date", text)
+    assert finished.returncode == 40
+    told(finished, "is no date", "YYYY-MM-DD")
+    assert pipeline.warehouse.value("select count(*) from etl_job_runs") == 0
+
+
+def test_a_range_with_a_date_that_is_none_is_told_in_one_line(pipeline: Pipeline) -> None:
+    finished = pipeline.luigi("RangeDaily", "--of", "RunAll", "--start", "2025-02-30", "--stop", "2025-03-02")
+    assert finished.returncode == 40
+    told(finished, "day is out of range for month")
+
+
+@pytest.mark.parametrize("task", ["RunAll", "BuildFactSessions", "SyncDimUser"])
+def test_a_date_in_the_future_is_refused(pipeline: Pipeline, task: str) -> None:
+    day = datetime.now(timezone.utc).date() + timedelta(days=2)
+    finished = pipeline.luigi(task, "--date", day)
+    assert finished.returncode == 35
+    told(finished, str(day), "future")
+    assert pipeline.warehouse.value("select count(*) from etl_job_runs") == 0
+
+
+def test_a_date_left_out_is_yesterday(pipeline: Pipeline) -> None:
+    assert pipeline.luigi("SyncDimSubject").returncode == 0
+    (row,) = runs(pipeline.warehouse)
+    assert row["target_date"] == row["started_at"].date() - timedelta(days=1)
+
+
+@pytest.mark.parametrize("missing", ["OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"])
+def test_one_url_without_the_other_is_told(pipeline: Pipeline, missing: str) -> None:
+    told(pipeline.luigi("RunAll", "--date", DAY, env={missing: None}), missing, "not set", "set both")
+
+
+@pytest.mark.parametrize("url", [f"mysql://etl:{QUOTED}@host/db", f"etl:{QUOTED}@host/db"])
+def test_a_url_that_is_none_is_told(pipeline: Pipeline, url: str) -> None:
+    finished = pipeline.luigi("RunAll", "--date", DAY, env={"WAREHOUSE_DATABASE_URL": url})
+    told(finished, "WAREHOUSE_DATABASE_URL", "postgresql://user:password@host:5432/database")
+
+
+def test_a_url_that_libpq_cannot_read_is_told_without_its_password(pipeline: Pipeline) -> None:
+    url = f"postgresql://etl:{QUOTED}@host:port/db?nonsense={QUOTED}"
+    told(pipeline.luigi("RunAll", "--date", DAY, env={"WAREHOUSE_DATABASE_URL": url}), "WAREHOUSE_DATABASE_URL")
+
+
+def test_a_warehouse_that_cannot_be_reached_is_told(pipeline: Pipeline) -> None:
+    finished = pipeline.luigi("RunAll", "--date", DAY, env={"WAREHOUSE_DATABASE_URL": REFUSED})
+    assert finished.returncode == 35
+    told(finished, "the warehouse can't be reached", "WAREHOUSE_DATABASE_URL")
+
+
+def test_a_source_that_cannot_be_reached_changes_nothing_but_the_failed_rows(pipeline: Pipeline) -> None:
+    before = content(pipeline.warehouse)
+    finished = pipeline.luigi("RunAll", "--date", DAY, env={"OLTP_DATABASE_URL": REFUSED})
+    assert finished.returncode == 30
+    told(finished, "the source can't be reached", "OLTP_DATABASE_URL")
+    failed = runs(pipeline.warehouse, "FAILED")
+    assert {row["job_name"] for row in failed} == {"sync_dim_tenant", "sync_dim_skill"}
+    assert all("can't be reached" in row["error_message"] for row in failed)
+    assert {row["job_name"] for row in runs(pipeline.warehouse)} == {"sync_dim_subject"}
+    after = content(pipeline.warehouse)
+    assert {**after, "dim_subject": []} == before
+
+
+def test_a_wrong_password_is_told_and_appears_nowhere(pipeline: Pipeline, password_url: Callable[[str], str]) -> None:
+    right = password_url(pipeline.source.url)
+    head, _, tail = right.rpartition("@")
+    wrong = f"{head.rpartition(':')[0]}:{QUOTED}@{tail}"
+    finished = pipeline.luigi("RunAll", "--date", DAY, env={"OLTP_DATABASE_URL": wrong, "ETL_DEBUG": "true"})
+    output = finished.stdout + finished.stderr
+    assert finished.returncode == 30
+    assert "password authentication failed" in output
+    assert "Traceback" in output  # ETL_DEBUG asks for it
+    left = output + str(pipeline.warehouse.rows("select * from etl_job_runs"))
+    assert SECRET not in left
+    assert QUOTED not in left
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("drop table tenants", ['relation "tenants" does not exist', "sql/source/schema.sql"]),
+        ("alter table tenants drop column timezone", ['column "timezone" does not exist', "sql/source/schema.sql"]),
+    ],
+)
+def test_a_source_that_lacks_something_is_told(pipeline: Pipeline, damage: str, words: list[str]) -> None:
+    pipeline.source.execute(damage)
+    finished = pipeline.luigi("SyncDimTenant", "--date", DAY)
+    assert finished.returncode == 30
+    told(finished, *words)
+    assert words[0] in runs(pipeline.warehouse, "FAILED")[0]["error_message"]
+
+
+def test_a_source_that_may_not_be_read_is_told(pipeline: Pipeline) -> None:
+    with connect_source("test") as source, source.transaction():
+        source.execute("set local role pg_monitor")
+        with pytest.raises(SourceError, match="permission denied for table tenants.*grant SELECT"):
+            describe_query(source, "select id from tenants")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            "delete from _yoyo_migration where migration_id = (select max(migration_id) from _yoyo_migration)",
+            ["older", "aivo-etl migrate"],
+        ),
+        ("insert into _yoyo_migration values ('x', '9999_future', now())", ["newer"]),
+    ],
+)
+def test_a_warehouse_of_another_schema_version_is_refused(pipeline: Pipeline, change: str, words: list[str]) -> None:
+    pipeline.warehouse.execute(change)
+    finished = pipeline.luigi("RunAll", "--date", DAY)
+    assert finished.returncode == 35
+    told(finished, *words)
+    assert pipeline.warehouse.value("select count(*) from etl_job_runs") == 0
+
+
+def test_a_source_whose_clock_has_not_passed_the_days_end_is_refused(pipeline: Pipeline) -> None:
+    tomorrow = datetime.now(timezone.utc).date() + timedelta(days=1)
+    with (
+        pytest.raises(SourceError, match="has not ended there yet"),
+        snapshot("test", tomorrow, day_is_over=True),
+    ):
+        pass
+    with snapshot("test", tomorrow, day_is_over=False) as source:
+        assert abs(source.clock - datetime.now(timezone.utc)) < timedelta(minutes=1)
+
+
+def test_the_source_is_only_read(pipeline: Pipeline) -> None:
+    with (
+        snapshot("test", date(2025, 1, 15), day_is_over=True) as source,
+        pytest.raises(psycopg2.errors.ReadOnlySqlTransaction),
+    ):
+        source.connection.execute("delete from tenants")
+
+
+def test_a_failing_check_rolls_the_day_back(pipeline: Pipeline, world) -> None:
+    world.tenant()
+    world.learner()
+    world.session(started_at=datetime(2025, 1, 15, 9, tzinfo=timezone.utc))
+    assert pipeline.luigi("BuildFactSessions", "--date", DAY).returncode == 0
+    before = content(pipeline.warehouse)
+    pipeline.warehouse.execute(
+        "create function spoil() returns trigger language plpgsql as $$ begin new.hints_used := -1; return new; end $$;"
+        " create trigger spoil before insert on fact_sessions_2025_01 for each row execute function spoil()"
+    )
+    finished = pipeline.luigi("BuildFactSessions", "--date", DAY, "--force")
+    assert finished.returncode == 30
+    told(finished, "no_count_is_negative", "rolled back")
+    assert content(pipeline.warehouse) == before
+    assert "no_count_is_negative" in runs(pipeline.warehouse, "FAILED")[0]["error_message"]
+
+
+def test_a_broken_warning_is_logged_and_the_day_stands(pipeline: Pipeline, world) -> None:
+    world.tenant()
+    world.learner()
+    start = datetime(2025, 1, 15, 9, tzinfo=timezone.utc)
+    world.session(started_at=start, ended_at=start - timedelta(hours=1))
+    finished = pipeline.luigi("BuildFactSessions", "--date", DAY)
+    assert finished.returncode == 0
+    assert "no_session_ends_before_it_starts" in finished.stderr
+
+
+def test_a_full_day_is_not_replaced_by_an_empty_one_unless_allowed(pipeline: Pipeline, world) -> None:
+    world.tenant()
+    world.learner()
+    world.session(started_at=datetime(2025, 1, 15, 9, tzinfo=timezone.utc))
+    assert pipeline.luigi("BuildFactSessions", "--date", DAY).returncode == 0
+    pipeline.source.execute("delete from sessions")
+    finished = pipeline.luigi("BuildFactSessions", "--date", DAY, "--force")
+    told(finished, "would replace 1 rows by none", "--etl-allow-empty-rebuild")
+    assert pipeline.warehouse.value("select count(*) from fact_sessions") == 1
+    allowed = pipeline.luigi("BuildFactSessions", "--date", DAY, "--force", "--etl-allow-empty-rebuild")
+    assert allowed.returncode == 0
+    assert pipeline.warehouse.value("select count(*) from fact_sessions") == 0
+
+
+def test_rows_without_a_learner_are_recorded_whole_and_too_many_fail_the_day(pipeline: Pipeline, world) -> None:
+    pipeline.source.execute("alter table sessions alter learner_id drop not null")
+    world.tenant()
+    world.learner()
+    for number in range(20):
+        world.session(f"session {number}", started_at=datetime(2025, 1, 15, 9, tzinfo=timezone.utc))
+    pipeline.source.execute(
+        "update sessions set learner_id = null where id = (select id from sessions order by id limit 1)"
+    )
+    assert pipeline.luigi("BuildFactSessions", "--date", DAY).returncode == 0
+    (row,) = runs(pipeline.warehouse)[-1:]
+    assert (row["rows_processed"], row["rows_inserted"], row["rows_rejected"]) == (20, 19, 1)
+    rejected = pipeline.warehouse.row("select * from etl_rejected_rows")
+    assert (rejected["source_table"], rejected["field"], rejected["run_id"]) == ("sessions", None, row["id"])
+    pipeline.source.execute(
+        "update sessions set learner_id = null where id in (select id from sessions order by id limit 2)"
+    )
+    told(pipeline.luigi("BuildFactSessions", "--date", DAY, "--force"), "can't load 2 of 20", "max-reject-share")
+    allowed = pipeline.luigi("BuildFactSessions", "--date", DAY, "--force", "--etl-max-reject-share", "0.2")
+    assert allowed.returncode == 0
+    assert pipeline.warehouse.value("select count(*) from etl_rejected_rows") == 2
+
+
+def test_a_value_of_a_row_reaches_no_message(pipeline: Pipeline) -> None:
+    with pytest.raises(psycopg2.DataError) as caught:
+        pipeline.source.execute("select 'Anna Learner'::integer")
+    assert "Anna" not in describe(caught.value)
+    assert "22P02" in describe(caught.value)
+
+
+def test_both_spellings_of_a_password_are_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLTP_DATABASE_URL", REFUSED)
+    monkeypatch.setenv("WAREHOUSE_DATABASE_URL", f"postgresql:///db?user=etl&password={QUOTED}")
+    assert redact(f"a {SECRET} b {QUOTED} c") == "a *** b *** c"
+
+
+def test_sqlalchemys_spelling_of_a_url_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLTP_DATABASE_URL", "postgresql+psycopg2://etl@host/a")
+    monkeypatch.setenv("WAREHOUSE_DATABASE_URL", "postgres://etl@host/b")
+    assert database_urls().source == "postgresql://etl@host/a"
+    assert database_urls().warehouse == "postgresql://etl@host/b"
+    monkeypatch.setenv("WAREHOUSE_DATABASE_URL", "sqlite:///x")
+    with pytest.raises(ConfigurationError, match="WAREHOUSE_DATABASE_URL"):
+        database_urls()
