@@ -129,7 +129,7 @@ def test_a_source_that_lacks_something_is_told(pipeline: Pipeline, damage: str, 
 def test_a_source_that_may_not_be_read_is_told(pipeline: Pipeline) -> None:
     with connect_source("test") as source, source.transaction():
         source.execute("set local role pg_monitor")
-        with pytest.raises(SourceError, match="permission denied for table tenants.*grant SELECT"):
+        with pytest.raises(SourceError, match=r"permission denied for table tenants.*grant SELECT"):
             describe_query(source, "select id from tenants")
 
 

@@ -1,99 +1,336 @@
-"""--force: again, or once for a name; all that is wrapped, and no more."""
+"""--force: what it runs again, how often, and through whom: one process or two, luigid, several workers, a range."""
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import date, datetime, timezone
+import re
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
-from support.luigid import Luigid
-from support.pipeline import Pipeline
-from support.runs import DIMENSIONS, FACTS, JOBS, content, runs, surrogate_keys
+from support.world import DAY, DAY_BEFORE, NEXT_DAY, at
 
-from aivo_luigi.demo.source import install, make_day
+import aivo_luigi
+from aivo_luigi.jobs.completeness import forget_answers
 
-DAY = date(2025, 1, 15)
+DIMENSIONS = ("sync_dim_tenant", "sync_dim_learner", "sync_dim_user", "sync_dim_subject", "sync_dim_skill")
+FACTS = (
+    "build_fact_sessions",
+    "build_fact_focus_events",
+    "build_fact_homework_events",
+    "build_fact_learning_progress",
+    "build_fact_recommendation_events",
+)
+JOBS = DIMENSIONS + FACTS
+TASKS = {re.sub(r"(?:^|_)(\w)", lambda found: found[1].upper(), job): job for job in JOBS}
+WRAPPERS = {"RunAll": JOBS, "SyncDimensions": DIMENSIONS, "BuildFacts": FACTS}
+
+TABLES = (
+    *("dim_tenant", "dim_learner", "dim_user", "dim_subject", "dim_skill"),
+    *("fact_sessions", "fact_focus_events", "fact_homework_events"),
+    *("fact_learning_progress", "fact_recommendation_events", "etl_rejected_rows"),
+)
 
 
 @pytest.fixture
-def built(pipeline: Pipeline) -> Pipeline:
-    """Two days of the demo's data, built once."""
-    pipeline.source.execute("drop schema public cascade; create schema public")
-    install(pipeline.source.url)
-    make_day(pipeline.source.url, DAY)
-    finished = pipeline.luigi("RunAll", "--date", DAY)
-    assert finished.returncode == 0, finished.stderr
+def built(pipeline: Any, world: Any) -> Any:
+    """A pipeline whose source has a few rows of everything, and whose DAY is built."""
+    for tenant in ("school", "college"):
+        world.tenant(tenant)
+        world.learner(f"{tenant} learner", tenant=tenant)
+        world.user(f"{tenant} teacher", tenant=tenant)
+        whose = {"tenant": tenant, "learner": f"{tenant} learner"}
+        world.skill(f"{tenant} adding")
+        for day in (DAY_BEFORE, DAY):
+            name, time = f"{tenant} {day}", at(f"{day} 10:00")
+            world.session(name, started_at=time, **whose)
+            for number in range(3):
+                time += timedelta(minutes=1)
+                metadata = {"focusScore": 50 + number}
+                world.event("FOCUS_BREAK_STARTED", session=name, event_time=time, metadata=metadata, **whose)
+            world.submission(name, session=name, created_at=time, **whose)
+            world.recommendation(name, skill=f"{tenant} adding", created_at=time, **whose)
+        world.event("FOCUS_BREAK_ENDED", session=f"{tenant} {DAY}", metadata={"durationSeconds": "soon"}, **whose)
+        world.skill_state(f"{tenant} adding", 0.5, **whose)
+    run(pipeline)
     return pipeline
 
 
-def forced(pipeline: Pipeline, *arguments: object, **options: object) -> Counter[str]:
-    """How often each job ran in a command that must exit 0."""
-    before = {row["id"] for row in runs(pipeline.warehouse)}
-    finished = pipeline.luigi(*arguments, **options)
-    assert finished.returncode == 0, finished.stderr
-    return Counter(row["job_name"] for row in runs(pipeline.warehouse) if row["id"] not in before)
+def run(pipeline: Any, task: Any = aivo_luigi.RunAll, day: date = DAY, **parameters: Any) -> None:
+    """Run a task as a new process would, but for the token of a bare --force: give it a name."""
+    forget_answers()
+    assert pipeline.run(task, date=day, **parameters).scheduling_succeeded
 
 
-def test_a_forced_day_has_the_same_rows_under_the_same_keys(built: Pipeline) -> None:
-    rows, keys = content(built.warehouse), surrogate_keys(built.warehouse)
-    assert min(len(of_fact) for of_fact in keys.values()) > 0
-    assert forced(built, "RunAll", "--date", DAY, "--force") == Counter(JOBS)
-    assert content(built.warehouse) == rows
-    assert surrogate_keys(built.warehouse) == keys
-    deleted, inserted = built.warehouse.rows(
-        "select rows_deleted, rows_inserted from etl_job_runs where job_name = 'build_fact_sessions'"
-        " order by started_at desc limit 1"
-    )[0].values()
-    assert deleted == inserted == len(keys["fact_sessions"])
+def command(pipeline: Any, *arguments: Any, **options: Any) -> None:
+    """Run the command; it must succeed."""
+    done = pipeline.luigi(*arguments, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_bare_force_runs_again_every_time(built: Pipeline) -> None:
-    assert forced(built, "SyncDimTenant", "--force", "--date", DAY) == Counter(["sync_dim_tenant"])
-    assert forced(built, "SyncDimTenant", "--force", "--date", DAY) == Counter(["sync_dim_tenant"])
-    tokens = [row["force_token"] for row in runs(built.warehouse) if row["force_token"]]
-    assert len(set(tokens)) == 2
+def forced(pipeline: Any) -> dict[str, int]:
+    """How often each job has run by force."""
+    return counted(pipeline, "force_token is not null")
 
 
-def test_a_named_force_runs_once_for_its_name(built: Pipeline) -> None:
-    assert forced(built, "RunAll", "--date", DAY, "--force", "after-the-fix") == Counter(JOBS)
-    assert forced(built, "RunAll", "--date", DAY, "--force", "after-the-fix") == Counter()
-    assert forced(built, "RunAll", "--date", DAY, "--force", "another") == Counter(JOBS)
-    assert {row["force_token"] for row in runs(built.warehouse)} == {None, "after-the-fix", "another"}
+def unforced(pipeline: Any) -> dict[str, int]:
+    """How often each job has run without force."""
+    return counted(pipeline, "force_token is null")
 
 
-def test_a_wrapper_forces_what_it_wraps_and_a_task_itself_alone(built: Pipeline) -> None:
-    assert forced(built, "BuildFacts", "--date", DAY, "--force") == Counter(FACTS)
-    assert forced(built, "SyncDimensions", "--date", DAY, "--force") == Counter(DIMENSIONS)
-    assert forced(built, "BuildFactFocusEvents", "--date", DAY, "--force") == Counter(["build_fact_focus_events"])
+def counted(pipeline: Any, condition: str) -> dict[str, int]:
+    found = pipeline.warehouse.rows(f"select job_name, status from etl_job_runs where {condition}")
+    assert {row["status"] for row in found} <= {"SUCCESS"}
+    names = [row["job_name"] for row in found]
+    return {name: names.count(name) for name in names}
 
 
-def test_a_forced_run_all_syncs_the_dimensions_before_it_builds(built: Pipeline) -> None:
-    forced(built, "RunAll", "--date", DAY, "--force", "in-order")
-    order = [row["job_name"] for row in runs(built.warehouse) if row["force_token"] == "in-order"]
-    assert order.index("sync_dim_tenant") < order.index("sync_dim_learner") < order.index("build_fact_sessions")
-    assert order.index("build_fact_sessions") < order.index("build_fact_focus_events")
-    assert order.index("sync_dim_skill") < order.index("build_fact_learning_progress")
+def times(number: int, jobs: Iterable[str]) -> dict[str, int]:
+    return dict.fromkeys(jobs, number)
 
 
-RANGE = ("RangeDaily", "--of", "RunAll", "--start", DAY, "--stop", date(2025, 1, 17))
+def content(pipeline: Any) -> dict[str, list[dict[str, Any]]]:
+    """All that dimensions and facts hold, surrogate keys included; what belongs to one run alone left out."""
+    return {
+        table: [
+            {name: value for name, value in row.items() if name not in {"run_id", "rejected_at"}}
+            for row in pipeline.warehouse.rows(f"select * from {table} as rows order by to_jsonb(rows)::text")
+        ]
+        for table in TABLES
+    }
 
 
-def test_through_a_range_with_luigid_and_two_workers(built: Pipeline, luigid: Luigid) -> None:
-    make_day(built.source.url, date(2025, 1, 16))
-    assert built.luigi(*RANGE).returncode == 0
-    keys = surrogate_keys(built.warehouse)
-    del keys["fact_learning_progress"]  # a state that moved on the next day no longer counts for the first one
-    twice = Counter(DIMENSIONS) + Counter(FACTS * 2)
-    workers = ("--workers", "2")
-    for named in (("--of-params", '{"force": "one"}'), ("--RunAll-force", "two")):
-        assert forced(built, *RANGE, *named, *workers, config=luigid.config) == twice
-        assert forced(built, *RANGE, *named, *workers, config=luigid.config) == Counter()
-    assert forced(built, *RANGE, "--of-params", '{"force": true}', *workers, config=luigid.config) == twice
-    assert forced(built, "RunAll", "--date", DAY, "--force", *workers, config=luigid.config) == Counter(JOBS)
-    after = surrogate_keys(built.warehouse)
-    assert {fact: after[fact] for fact in keys} == keys
+def tokens(pipeline: Any) -> set[str]:
+    return set(pipeline.warehouse.column("select distinct force_token from etl_job_runs where force_token is not null"))
 
 
-def test_force_does_not_make_a_future_day(built: Pipeline) -> None:
-    tomorrow = date.fromordinal(datetime.now(timezone.utc).date().toordinal() + 2)
-    assert built.luigi("RunAll", "--date", tomorrow, "--force").returncode == 35
+# What is forced
+
+
+@pytest.mark.parametrize("task", WRAPPERS)
+def test_force_on_a_wrapper_runs_all_that_it_wraps_and_nothing_else(built, task):
+    run(built, getattr(aivo_luigi, task), force="again")
+    assert forced(built) == times(1, WRAPPERS[task])
+    assert unforced(built) == times(1, JOBS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_force_on_a_task_runs_that_one_alone(built, task):
+    run(built, getattr(aivo_luigi, task), force="again")
+    assert forced(built) == {TASKS[task]: 1}
+    assert unforced(built) == times(1, JOBS)
+
+
+def test_what_a_forced_task_needs_is_built_unforced_where_it_is_missing(built):
+    built.warehouse.execute("delete from etl_job_runs")
+    run(built, aivo_luigi.BuildFactFocusEvents, force="again")
+    assert forced(built) == {"build_fact_focus_events": 1}
+    assert unforced(built) == times(1, ("sync_dim_tenant", "sync_dim_learner", "build_fact_sessions"))
+
+
+def test_build_facts_by_force_syncs_dimensions_that_are_missing(built):
+    built.warehouse.execute("delete from etl_job_runs where job_name like 'sync_%'")
+    run(built, aivo_luigi.BuildFacts, force="again")
+    assert forced(built) == times(1, FACTS)
+    needed = ("sync_dim_tenant", "sync_dim_learner", "sync_dim_skill", "sync_dim_subject")
+    assert {job: number for job, number in unforced(built).items() if job in DIMENSIONS} == times(1, needed)
+
+
+def test_a_forced_day_can_be_one_that_was_never_built(built):
+    run(built, day=DAY_BEFORE, force="again")
+    assert forced(built) == times(1, JOBS)
+    assert built.warehouse.value("select count(*) from fact_sessions") == 4
+
+
+def test_the_facts_wait_for_the_forced_dimensions_and_the_events_for_the_forced_sessions(built):
+    run(built, force="again")
+    order = built.warehouse.column("select job_name from etl_job_runs where force_token = 'again' order by started_at")
+    place = {job: order.index(job) for job in JOBS}
+    assert place["sync_dim_tenant"] < place["sync_dim_learner"] < place["build_fact_sessions"]
+    assert place["sync_dim_subject"] < place["sync_dim_skill"] < place["build_fact_learning_progress"]
+    assert place["build_fact_sessions"] < min(place["build_fact_focus_events"], place["build_fact_homework_events"])
+
+
+# What comes out
+
+
+@pytest.mark.parametrize("task", ["RunAll", "BuildFacts", "SyncDimensions", *TASKS])
+def test_force_leaves_the_same_content_under_the_same_keys(built, task):
+    before = content(built)
+    assert all(before.values())
+    run(built, getattr(aivo_luigi, task), force="again")
+    assert content(built) == before
+
+
+def test_force_picks_up_what_has_changed(built, world):
+    world.session("late", tenant="school", learner="school learner")
+    run(built)
+    assert built.warehouse.value("select count(*) from fact_sessions") == 2
+    run(built, aivo_luigi.BuildFactSessions, force="again")
+    assert built.warehouse.value("select count(*) from fact_sessions") == 3
+
+
+# How often
+
+
+def test_a_name_forces_once_and_another_name_once_more(built):
+    for name, runs in (("monday", 1), ("monday", 1), ("tuesday", 2), ("monday", 2), ("tuesday", 2)):
+        command(built, "RunAll", "--date", DAY, "--force", name)
+        assert forced(built) == times(runs, JOBS)
+    assert tokens(built) == {"monday", "tuesday"}
+
+
+def test_a_name_that_failed_can_be_repeated(built):
+    built.source.execute("alter table sessions rename column origin to gone")
+    assert built.luigi("BuildFacts", "--date", DAY, "--force", "monday").returncode == 30
+    built.source.execute("alter table sessions rename column gone to origin")
+    command(built, "BuildFacts", "--date", DAY, "--force", "monday")
+    successes = counted(built, "force_token = 'monday' and status = 'SUCCESS'")
+    assert successes == times(1, FACTS)
+
+
+def test_a_name_forces_each_day_once(built):
+    for day in (DAY_BEFORE, DAY, DAY_BEFORE, DAY):
+        run(built, aivo_luigi.BuildFacts, day, force="monday")
+    assert forced(built) == times(2, FACTS)
+
+
+def test_a_name_used_for_a_part_forces_the_rest_of_the_whole_alone(built):
+    run(built, aivo_luigi.BuildFactSessions, force="monday")
+    run(built, aivo_luigi.RunAll, force="monday")
+    assert forced(built) == times(1, JOBS)
+
+
+def test_a_bare_force_runs_once_in_each_process(built):
+    command(built, "RunAll", "--date", DAY, "--force")
+    assert forced(built) == times(1, JOBS)
+    assert len(tokens(built)) == 1
+    command(built, "RunAll", "--force", "--date", DAY)
+    assert forced(built) == times(2, JOBS)
+    assert len(tokens(built)) == 2
+
+
+def test_a_bare_force_on_a_single_task_from_the_command_line_forces_it_alone(built):
+    command(built, "BuildFactFocusEvents", "--date", DAY, "--force")
+    assert forced(built) == {"build_fact_focus_events": 1}
+    assert unforced(built) == times(1, JOBS)
+
+
+def test_a_run_without_force_after_one_by_force_has_nothing_to_do(built):
+    run(built, force="again")
+    command(built, "RunAll", "--date", DAY)
+    assert unforced(built) == times(1, JOBS)
+
+
+def test_the_run_row_says_which_force_asked_for_it(built):
+    command(built, "BuildFactSessions", "--date", DAY, "--force", "the flood of March")
+    rows = built.warehouse.rows("select job_name, force_token, target_date from etl_job_runs order by started_at")
+    assert rows[-1] == {"job_name": "build_fact_sessions", "force_token": "the flood of March", "target_date": DAY}
+    assert {row["force_token"] for row in rows[:-1]} == {None}
+
+
+# luigid and several workers
+
+
+@pytest.mark.parametrize("force", [("--force",), ("--force", "again")], ids=["bare", "named"])
+def test_force_works_with_luigid_and_two_workers(built, luigid, force):
+    before = content(built)
+    arguments = ("RunAll", "--date", DAY, *force, "--workers", "2")
+    command(built, *arguments, config=luigid.config)
+    assert forced(built) == times(1, JOBS)
+    # luigid remembers the tasks of the first process; the second may ask at once.
+    command(built, *arguments, config=luigid.config)
+    assert forced(built) == times(1 if "again" in force else 2, JOBS)
+    assert content(built) == before
+
+
+def test_force_works_with_two_workers_and_the_local_scheduler(built):
+    before = content(built)
+    command(built, "RunAll", "--date", DAY, "--force", "--workers", "2")
+    assert forced(built) == times(1, JOBS)
+    assert content(built) == before
+
+
+def test_force_on_a_task_works_with_luigid(built, luigid):
+    for number in (1, 2):
+        command(built, "BuildFactHomeworkEvents", "--date", DAY, "--force", config=luigid.config)
+        assert forced(built) == {"build_fact_homework_events": number}
+
+
+# Ranges
+
+RANGE = ("RangeDaily", "--of", "RunAll", "--start", DAY_BEFORE, "--stop", NEXT_DAY)
+# Two days, each built again; one sync of each dimension serves both.
+RANGE_FORCED = times(1, DIMENSIONS) | times(2, FACTS)
+
+
+@pytest.mark.parametrize(
+    "force",
+    [("--of-params", '{"force": "again"}'), ("--RunAll-force", "again")],
+    ids=["of-params", "RunAll-force"],
+)
+def test_a_range_can_be_forced_once_for_a_name(built, force):
+    run(built, day=DAY_BEFORE)
+    before = content(built)
+    for _ in range(2):
+        command(built, *RANGE, *force)
+        assert forced(built) == RANGE_FORCED
+        assert tokens(built) == {"again"}
+    assert content(built) == before
+
+
+@pytest.mark.parametrize(
+    "force",
+    [("--of-params", '{"force": true}'), ("--RunAll-force",)],
+    ids=["of-params", "RunAll-force"],
+)
+def test_a_range_can_be_forced_in_each_process(built, force):
+    run(built, day=DAY_BEFORE)
+    for number in (1, 2):
+        command(built, *RANGE, *force)
+        assert forced(built) == {job: number * runs for job, runs in RANGE_FORCED.items()}
+        assert len(tokens(built)) == number
+
+
+def test_a_range_of_facts_can_be_forced_without_the_dimensions(built):
+    run(built, day=DAY_BEFORE)
+    command(built, "RangeDaily", "--of", "BuildFacts", *RANGE[3:], "--of-params", '{"force": "again"}')
+    assert forced(built) == times(2, FACTS)
+
+
+@pytest.mark.parametrize("force", ['{"force": true}', '{"force": "again"}'])
+def test_a_range_can_be_forced_with_luigid_and_two_workers(built, luigid, force):
+    run(built, day=DAY_BEFORE)
+    before = content(built)
+    arguments = (*RANGE, "--of-params", force, "--workers", "2")
+    command(built, *arguments, config=luigid.config)
+    assert forced(built) == RANGE_FORCED
+    assert content(built) == before
+    command(built, *arguments, config=luigid.config)
+    if "again" in force:
+        assert forced(built) == RANGE_FORCED
+    else:
+        assert forced(built) == {job: 2 * runs for job, runs in RANGE_FORCED.items()}
+
+
+# Python
+
+
+def test_force_in_python_runs_at_each_call(built):
+    for number in (1, 2):
+        results = aivo_luigi.run_all_fact_builds(DAY, force=True)
+        assert {result.status for result in results} == {"SUCCESS"}
+        assert forced(built) == times(number, FACTS)
+    assert unforced(built) == times(1, JOBS)
+
+
+def test_force_by_name_in_python_runs_once(built):
+    assert aivo_luigi.job_build_fact_sessions(DAY, force="again").status == "SUCCESS"
+    assert aivo_luigi.job_build_fact_sessions(DAY, force="again").status == "SKIPPED"
+    assert forced(built) == {"build_fact_sessions": 1}
+
+
+def test_force_in_python_syncs_all_dimensions(built):
+    results = aivo_luigi.run_all_dimension_syncs(DAY, force=True)
+    assert {result.job_name: result.status for result in results} == dict.fromkeys(DIMENSIONS, "SUCCESS")
+    assert forced(built) == times(1, DIMENSIONS)

@@ -105,9 +105,10 @@ def _connect(url: str, application_name: str, what: str, variable: str) -> Itera
 def open_connection(url: str, what: str, variable: str, **options: Any) -> PsycopgConnection:
     """A connection of its own, outside the pools. Raises ConfigurationError when it can't be had."""
     try:
-        return psycopg2.connect(url, connect_timeout=etl().connect_timeout, **options)
+        connection: PsycopgConnection = psycopg2.connect(url, connect_timeout=etl().connect_timeout, **options)
     except psycopg2.Error as error:
         raise ConfigurationError(f"the {what} can't be reached ({describe(error)}): check {variable}") from error
+    return connection
 
 
 def _engine(url: str, what: str, variable: str) -> Engine:

@@ -1,5 +1,5 @@
 -- Each check returns the rows that break its promise. failing: the sync is rolled back; warning: it is logged.
--- Only the ids that this sync touched are looked at (scd2_change).
+-- Of scd2_change, what this sync did: a first version has no other that it could overlap.
 
 -- failing: versions_do_not_overlap
 select
@@ -13,4 +13,4 @@ inner join dim_tenant as later
         and earlier.effective_from <= later.effective_from
         and coalesce(earlier.effective_to, 'infinity') > later.effective_from
         and later.effective_from is distinct from later.effective_to
-where earlier.tenant_id in (select incoming_key from scd2_change);
+where earlier.tenant_id in (select incoming_key from scd2_change where what <> 'first');
