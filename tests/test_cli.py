@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
+import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support.database import Database
+from support.databases import Databases
 from support.pipeline import Pipeline
+from support.world import World
 
+import aivo_luigi
 from aivo_luigi.cli import main
 from aivo_luigi.db import forget_engines
 
 ROOT = Path(__file__).parents[1]
 DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+TASKS = [name for name in aivo_luigi.__all__ if name.startswith(("Sync", "Build", "Run", "Rebuild"))]
+REFUSED = "postgresql://etl:h1dden%2F@127.0.0.1:1/nowhere"
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))
@@ -66,3 +76,186 @@ def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(result.stderr.splitlines()) == 1
         assert "WAREHOUSE_DATABASE_URL" in result.stderr
         assert "hidden" not in result.stderr
+
+
+def aivo_etl(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The real command, away from the repository and from this process's environment."""
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("aivo-etl")), *arguments],
+        env={"PATH": os.environ["PATH"], "COLUMNS": "250", **environment},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def schema(url: str) -> list[str]:
+    """Every table, view, column, index and function of the schema, as text."""
+    database = Database(url)
+    try:
+        return database.column(
+            "select 'column ' || table_name || '.' || column_name || ' ' || data_type from information_schema.columns"
+            " where table_schema = 'public'"
+            " union all select indexdef from pg_indexes where schemaname = 'public'"
+            " union all select 'function ' || oid::regprocedure from pg_proc"
+            " where pronamespace = 'public'::regnamespace"
+            " union all select 'migration ' || migration_id from _yoyo_migration order by 1"
+        )
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_names_every_command_and_starts_nothing(option: str) -> None:
+    shown = aivo_etl(option, HOME="/nowhere")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    for name, command in main.commands.items():
+        assert name in shown.stdout
+        assert command.get_short_help_str(250).split(".")[0] in shown.stdout
+    for name in main.commands:
+        of_command = aivo_etl(name, option, HOME="/nowhere")
+        assert (of_command.returncode, of_command.stderr) == (0, "")
+        assert of_command.stdout.startswith(f"Usage: aivo-etl {name}")
+
+
+def test_the_command_knows_its_version() -> None:
+    assert importlib.metadata.version("aivo_luigi") in aivo_etl("--version").stdout
+
+
+@pytest.mark.parametrize("task", [*TASKS])
+def test_every_task_has_help_and_is_documented(task: str, tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [str(Path(sys.executable).with_name("luigi")), "--module", "aivo_luigi", task, "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    words = " ".join(shown.split())
+    assert "--date DATE UTC day, YYYY-MM-DD (default: yesterday)" in words
+    assert "--force [FORCE] run " in words
+    assert getattr(aivo_luigi, task).__doc__
+    assert task in DOCS
+
+
+def test_every_setting_has_help_and_is_documented() -> None:
+    for name, parameter in aivo_luigi.etl.get_params():
+        assert parameter.description, name
+        assert name in DOCS
+        assert f"\n{name}=" in (ROOT / "luigi.cfg").read_text()
+
+
+def test_the_demos_command_has_help_and_is_documented(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "aivo_luigi.demo", "--help"],
+        env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "python -m aivo_luigi.demo [oltp|warehouse]" in shown.stdout
+    assert not (tmp_path / "data").exists()
+    assert "python -m aivo_luigi.demo" in DOCS
+
+
+def test_migrate_again_changes_nothing_and_two_at_once_give_the_schema_of_one(
+    empty_url: str, databases: Databases
+) -> None:
+    assert aivo_etl("migrate", OLTP_DATABASE_URL=empty_url, WAREHOUSE_DATABASE_URL=empty_url).returncode == 0
+    alone = schema(empty_url)
+    again = aivo_etl("migrate", OLTP_DATABASE_URL=empty_url, WAREHOUSE_DATABASE_URL=empty_url)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "The schema is up to date.\n", "")
+    assert schema(empty_url) == alone
+    other = databases.create()
+    try:
+        with ThreadPoolExecutor() as pool:
+            urls = {"OLTP_DATABASE_URL": other, "WAREHOUSE_DATABASE_URL": other}
+            both = list(pool.map(lambda _: aivo_etl("migrate", **urls), range(2)))
+        assert [finished.returncode for finished in both] == [0, 0], both
+        assert schema(other) == alone
+    finally:
+        databases.drop(other)
+
+
+def test_migrate_upgrades_an_older_schema_and_keeps_its_rows(pipeline: Pipeline) -> None:
+    assert pipeline.luigi("SyncDimSubject", "--date", "2025-01-15").returncode == 0
+    version = "from _yoyo_migration where migration_id = (select max(migration_id) from _yoyo_migration)"
+    newest = pipeline.warehouse.value(f"select migration_id {version}")
+    text = (ROOT / "sql" / "warehouse" / f"{newest}.sql").read_text()
+    for function in sorted(set(re.findall(r"create (?:or replace )?function (\w+)", text))):
+        pipeline.warehouse.execute(f"drop function if exists {function} cascade")
+    if re.search(r"create table|alter table|create type|create view", text):
+        pytest.skip(f"{newest} can't be undone here")
+    pipeline.warehouse.execute(f"delete {version}")
+    assert pipeline.luigi("SyncDimSubject", "--date", "2025-01-15").returncode == 35
+    upgraded = aivo_etl("migrate", **pipeline.environment)
+    assert (upgraded.returncode, upgraded.stdout) == (0, f"1 migrations applied: {newest}\n"), upgraded.stderr
+    assert pipeline.warehouse.value("select count(*) from etl_job_runs") == 1
+    assert pipeline.luigi("SyncDimSubject", "--date", "2025-01-15").returncode == 0
+
+
+def test_status_of_an_empty_warehouse_makes_nothing(empty_url: str) -> None:
+    shown = aivo_etl("status", OLTP_DATABASE_URL=empty_url, WAREHOUSE_DATABASE_URL=empty_url)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "nothing has run yet" in shown.stdout
+    database = Database(empty_url)
+    assert database.column("select relname from pg_class where relnamespace = 'public'::regnamespace") == []
+    database.close()
+
+
+def test_status_of_a_migrated_warehouse_without_runs_is_no_error(pipeline: Pipeline) -> None:
+    shown = aivo_etl("status", **pipeline.environment)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "SUCCESS" not in shown.stdout
+
+
+def test_status_shows_the_newest_first_and_no_more_than_asked_for(pipeline: Pipeline, world: World) -> None:
+    world.tenant()
+    for task in ("SyncDimSubject", "SyncDimTenant"):
+        assert pipeline.luigi(task, "--date", "2025-01-15").returncode == 0
+    shown = aivo_etl("status", **pipeline.environment)
+    assert shown.returncode == 0
+    jobs = [line for line in shown.stdout.splitlines() if "sync_dim" in line]
+    assert ["sync_dim_tenant" in line for line in jobs] == [True, False]
+    assert all("2025-01-15" in line and "SUCCESS" in line for line in jobs)
+    one = aivo_etl("status", "--most", "1", **pipeline.environment).stdout
+    assert "sync_dim_tenant" in one
+    assert "sync_dim_subject" not in one
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status", "--most", "0"], ["status", "--most", "x"], ["nonsense"], ["--nonsense"]]
+)
+def test_a_wrong_use_says_how_to_get_help(arguments: list[str]) -> None:
+    told = aivo_etl(*arguments)
+    assert told.returncode == 2
+    assert "Traceback" not in told.stderr
+    assert "--help" in told.stderr or "-h" in told.stderr
+
+
+@pytest.mark.parametrize("command", ["migrate", "status"])
+@pytest.mark.parametrize(
+    ("urls", "words"),
+    [
+        ({"WAREHOUSE_DATABASE_URL": REFUSED}, ["OLTP_DATABASE_URL is not set"]),
+        ({"OLTP_DATABASE_URL": REFUSED}, ["WAREHOUSE_DATABASE_URL is not set"]),
+        ({"OLTP_DATABASE_URL": REFUSED, "WAREHOUSE_DATABASE_URL": "mysql://etl:h1dden%2F@h/x"}, ["no PostgreSQL URL"]),
+        ({"OLTP_DATABASE_URL": REFUSED, "WAREHOUSE_DATABASE_URL": REFUSED}, ["can't be reached", "refused"]),
+    ],
+    ids=["no source", "no warehouse", "another database", "refused"],
+)
+def test_the_command_fails_in_one_line(command: str, urls: dict[str, str], words: list[str]) -> None:
+    told = aivo_etl(command, **urls)
+    assert (told.returncode, told.stdout) == (1, "")
+    (line,) = told.stderr.splitlines()
+    assert line.startswith("aivo-etl: ")
+    assert all(word in line for word in words)
+    debugged = aivo_etl(command, ETL_DEBUG="true", **urls)
+    assert debugged.returncode == 1
+    assert "Traceback (most recent call last)" in debugged.stderr
+    for output in (told.stderr, debugged.stderr):
+        assert "h1dden" not in output

@@ -5,11 +5,17 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg2
 import pytest
+from sqlalchemy.engine import make_url
+from support.database import Database
+from support.databases import Databases
 from support.pipeline import Pipeline
 from support.runs import content, runs
+from support.world import World
 
 from aivo_luigi.config import database_urls
 from aivo_luigi.db import connect_source
@@ -255,3 +261,239 @@ def test_sqlalchemys_spelling_of_a_url_is_understood(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("WAREHOUSE_DATABASE_URL", "sqlite:///x")
     with pytest.raises(ConfigurationError, match="WAREHOUSE_DATABASE_URL"):
         database_urls()
+
+
+def state(database: Database, *, but: tuple[str, ...] = ()) -> dict[str, str]:
+    """Every table with a checksum of its rows: the same before and after, if nothing was changed."""
+    tables = database.column(
+        "select table_name::text from information_schema.tables"
+        " where table_schema = 'public' and table_type = 'BASE TABLE' order by 1"
+    )
+    return {
+        table: database.value(
+            f"select md5(coalesce(string_agg(x::text, chr(10) order by x::text), '')) from \"{table}\" x"
+        )
+        for table in tables
+        if table not in but
+    }
+
+
+def changes_nothing_but_the_run_row(pipeline: Pipeline, *arguments: str, **options: Any) -> str:
+    """Runs a command that must fail without a trace but one FAILED row at most; returns what it printed."""
+    before = state(pipeline.source), state(pipeline.warehouse, but=("etl_job_runs",))
+    others = pipeline.warehouse.column("select id from etl_job_runs")
+    finished = pipeline.luigi(*arguments, **options)
+    assert finished.returncode in (30, 35, 40), finished.stderr
+    assert (state(pipeline.source), state(pipeline.warehouse, but=("etl_job_runs",))) == before
+    new = pipeline.warehouse.rows("select * from etl_job_runs where id <> all (%(others)s::uuid[])", others=others)
+    assert [row["status"] for row in new] == ["FAILED"] * (finished.returncode == 30)
+    for row in new:
+        assert "\n" not in row["error_message"]
+        assert row["completed_at"] >= row["started_at"]
+        assert row["error_message"] in finished.stderr
+    return finished.stdout + finished.stderr
+
+
+def the_line(output: str, *words: str) -> str:
+    """The one line that holds all the words."""
+    lines = [line for line in output.splitlines() if all(word in line for word in words)]
+    assert len(lines) == 1, output
+    assert "Traceback" not in output
+    return lines[0]
+
+
+def reader_url(url: str, database: Database) -> str:
+    """The URL of a new role with a password and no privilege at all."""
+    role = f"reader_{Databases.name_of(url)}"
+    database.execute(f"create role {role} login password '{SECRET}'")
+    return make_url(url).set(username=role, password=SECRET).render_as_string(hide_password=False)
+
+
+ONE_JOB = ("SyncDimTenant", "--date", DAY)
+
+
+def test_no_privilege_to_read_is_one_line_that_says_grant(pipeline: Pipeline) -> None:
+    url = reader_url(pipeline.source.url, pipeline.source)
+    try:
+        output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, env={"OLTP_DATABASE_URL": url})
+    finally:
+        pipeline.source.execute(f"drop role reader_{Databases.name_of(url)}")
+    the_line(output, "permission denied for table tenants", "grant SELECT", "OLTP_DATABASE_URL")
+    assert SECRET not in output
+
+
+@pytest.mark.parametrize("variable", ["OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"])
+def test_an_unreachable_database_is_one_line_that_names_its_variable(pipeline: Pipeline, variable: str) -> None:
+    output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, env={variable: REFUSED})
+    the_line(output, "can't be reached", "Connection refused", f"check {variable}")
+
+
+@pytest.mark.parametrize("variable", ["OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"])
+def test_a_wrong_password_is_one_line_that_names_its_variable(
+    pipeline: Pipeline, password_url: Callable[[str], str], variable: str
+) -> None:
+    right = password_url(pipeline.environment[variable])
+    wrong = make_url(right).set(password="p@ss:w/rd%").render_as_string(hide_password=False)
+    output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, env={variable: wrong})
+    the_line(output, "password authentication failed", f"check {variable}")
+    for spelling in ("p@ss:w/rd%", "p%40ss%3Aw%2Frd%25", "w/rd"):
+        assert spelling not in output
+
+
+def test_a_password_of_special_characters_works_where_it_is_encoded(
+    pipeline: Pipeline, password_url: Callable[[str], str]
+) -> None:
+    role = f"special_{Databases.name_of(pipeline.source.url)}"
+    pipeline.source.execute(f"create role {role} login password 'p@ss:w/rd%%'", no=None)
+    pipeline.source.execute(f"grant select on all tables in schema public to {role}")
+    url = make_url(password_url(pipeline.source.url)).set(username=role, password="p@ss:w/rd%")
+    try:
+        finished = pipeline.luigi(*ONE_JOB, env={"OLTP_DATABASE_URL": url.render_as_string(hide_password=False)})
+    finally:
+        pipeline.source.execute(f"drop owned by {role}; drop role {role}")
+    assert finished.returncode == 0, finished.stderr
+
+
+# A password with a special character that nobody encoded: libpq takes what follows it for host, port or database.
+@pytest.mark.parametrize(
+    "password", ["first@Cret99", "first/Cret99", "Cret99/last", "first%zzCret99", "x@y:Cret99/z%w"]
+)
+@pytest.mark.parametrize("variable", ["OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"])
+@pytest.mark.parametrize("debug", ["false", "true"])
+def test_a_url_with_a_raw_password_shows_no_piece_of_it(
+    pipeline: Pipeline, password: str, variable: str, debug: str
+) -> None:
+    url = f"postgresql://etl:{password}@127.0.0.1:1/warehouse"
+    output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, env={variable: url, "ETL_DEBUG": debug})
+    assert "Cret99" not in output
+    assert "Cret99" not in str(pipeline.warehouse.rows("select error_message from etl_job_runs"))
+    assert variable in output
+
+
+@pytest.mark.parametrize("damage", ["drop table tenants", "alter table tenants rename column country to land"])
+def test_a_source_that_lacks_something_is_one_line_and_changes_nothing(pipeline: Pipeline, damage: str) -> None:
+    pipeline.source.execute(damage)
+    the_line(changes_nothing_but_the_run_row(pipeline, *ONE_JOB), "does not exist", "sql/source/schema.sql")
+
+
+def test_a_fact_that_fails_changes_nothing_either(pipeline: Pipeline, world: World) -> None:
+    world.tenant()
+    world.learner()
+    world.session()
+    assert pipeline.luigi("SyncDimensions", "--date", DAY).returncode == 0
+    pipeline.source.execute("drop table session_events")
+    output = changes_nothing_but_the_run_row(pipeline, "BuildFactSessions", "--date", DAY)
+    the_line(output, 'relation "session_events" does not exist', "sql/source/schema.sql")
+
+
+def turn_the_clock_back(source: Database, *functions: str) -> None:
+    """Puts functions of ours before the server's own, so that the source lives at noon of DAY."""
+    for function in functions:
+        source.execute(f"create function public.{function}")
+    source.execute(f"alter database {Databases.name_of(source.url)} set search_path = public, pg_catalog")
+
+
+NOON = "returns timestamptz language sql as $$ select timestamptz '2025-01-15 12:00Z' $$"
+
+
+def test_a_source_whose_clock_lags_fails_the_job_until_it_has_passed_the_days_end(pipeline: Pipeline) -> None:
+    turn_the_clock_back(pipeline.source, f"clock_timestamp() {NOON}")
+    line = the_line(changes_nothing_but_the_run_row(pipeline, *ONE_JOB), DAY, "source's clock", "run again later")
+    assert "2025-01-15 12:00:00" in line
+    assert pipeline.luigi("SyncDimTenant", "--date", "2025-01-14").returncode == 0
+
+
+@pytest.mark.parametrize("replayed", ["timestamptz '2025-01-15 12:00Z'", "null::timestamptz"])
+def test_a_replica_that_has_not_replayed_the_day_fails_the_job(pipeline: Pipeline, replayed: str) -> None:
+    turn_the_clock_back(
+        pipeline.source,
+        "pg_is_in_recovery() returns boolean language sql as $$ select true $$",
+        f"pg_last_xact_replay_timestamp() returns timestamptz language sql as $$ select {replayed} $$",
+    )
+    line = the_line(changes_nothing_but_the_run_row(pipeline, *ONE_JOB), DAY, "replica", "run again later")
+    assert "None" not in line
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "delete from _yoyo_migration where migration_id = (select max(migration_id) from _yoyo_migration)",
+        "insert into _yoyo_migration (migration_hash, migration_id, applied_at_utc) values ('x', '9999_later', now())",
+    ],
+    ids=["older", "newer"],
+)
+def test_another_schema_version_is_one_line_and_changes_nothing(
+    pipeline: Pipeline, change: str, request: pytest.FixtureRequest
+) -> None:
+    pipeline.warehouse.execute(change)
+    version = request.node.callspec.id
+    line = the_line(changes_nothing_but_the_run_row(pipeline, *ONE_JOB), f"{version} than this package")
+    assert ("aivo-etl migrate" if version == "older" else "install") in line
+
+
+@pytest.mark.parametrize("missing", ["OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"])
+@pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
+def test_one_url_without_the_other_is_one_line(pipeline: Pipeline, missing: str, value: str | None) -> None:
+    output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, env={missing: value})
+    the_line(output, f"{missing} is not set", "set both, or neither")
+
+
+@pytest.mark.parametrize("text", ["2025-02-30", "2025/01/15", "25-01-15", ""])
+def test_a_date_that_is_none_is_one_line_and_changes_nothing(pipeline: Pipeline, text: str) -> None:
+    output = changes_nothing_but_the_run_row(pipeline, "SyncDimTenant", "--date", text)
+    the_line(output, f"{text!r} is no date", "YYYY-MM-DD")
+
+
+def test_tomorrow_is_refused_and_today_is_not(pipeline: Pipeline) -> None:
+    today = pipeline.warehouse.value("select now()").date()
+    tomorrow = str(today + timedelta(days=1))
+    the_line(changes_nothing_but_the_run_row(pipeline, "SyncDimTenant", "--date", tomorrow), tomorrow, "future")
+    assert pipeline.luigi("SyncDimTenant", "--date", today).returncode == 0
+
+
+def test_debugging_shows_the_traceback_and_no_password(pipeline: Pipeline) -> None:
+    finished = pipeline.luigi(*ONE_JOB, env={"OLTP_DATABASE_URL": REFUSED, "ETL_DEBUG": "true"})
+    assert finished.returncode == 30
+    assert "Traceback (most recent call last)" in finished.stderr
+    assert SECRET not in finished.stdout + finished.stderr
+    assert QUOTED not in finished.stdout + finished.stderr
+
+
+VALUE = "Anna Learner"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select %(v)s::integer", "select %(v)s::uuid", "select %(v)s::numeric", "select %(v)s::boolean",
+        "select %(v)s::timestamptz", "select %(v)s::jsonb", "select %(v)s::grade_band", "select to_date(%(v)s, 'YYYY')",
+        "select ('99999999999999' || substr(%(v)s, 1, 0))::integer", "select ('{' || %(v)s)::text[]",
+    ],
+)  # fmt: skip
+def test_no_value_of_a_data_exception_reaches_a_message(pipeline: Pipeline, statement: str) -> None:
+    for value in (VALUE, f'"{VALUE}', f'x" {VALUE} "y', f"line\n{VALUE}", f"»{VALUE}«: {VALUE}"):
+        with pytest.raises(psycopg2.DataError) as caught:
+            pipeline.source.execute(statement, v=value)
+        message = describe(caught.value)
+        assert not [word for word in VALUE.split() if word in message]
+        assert "99999999999999" not in message
+        assert f"(SQLSTATE {caught.value.pgcode})" in message
+        assert "\n" not in message
+
+
+@pytest.mark.parametrize("quoted", [f"»{VALUE}«", f"„{VALUE}“", f"« {VALUE} »", f"'{VALUE}'", f"「{VALUE}」"])
+def test_no_value_reaches_a_message_of_a_server_that_speaks_another_language(quoted: str) -> None:
+    class ToldError(Exception):
+        diag = SimpleNamespace(sqlstate="22P02", message_primary=f"ungültige Eingabe für Typ integer: {quoted}")
+
+    assert "Anna" not in describe(ToldError())
+    assert "22P02" in describe(ToldError())
+
+
+def test_a_value_that_breaks_the_load_is_not_in_the_run_row(pipeline: Pipeline) -> None:
+    pipeline.source.execute("alter table tenants alter district_id type text")
+    pipeline.source.insert("tenants", id="00000000-0000-0000-0000-000000000001", name="x", district_id=VALUE,
+                           created_at="2025-01-01")  # fmt: skip
+    output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB)
+    assert "Anna" not in output
+    the_line(output, "invalid input syntax", "SQLSTATE 22P02")

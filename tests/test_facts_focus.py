@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from psycopg2.extras import Json
 from support.world import DAY, NEXT_DAY, at, uid
 
@@ -308,6 +309,16 @@ def test_an_event_built_before_its_session_is_linked_when_the_session_is_built(p
 def test_an_event_whose_session_does_not_exist_stays_without_link(pipeline, world):
     world.session("another")
     world.event("FOCUS_LOSS_DETECTED", session="nothing")
+    build_sessions()
+    build()
+    assert links(pipeline) == [(None, None)]
+
+
+@pytest.mark.parametrize("started_at", ["infinity", "-infinity"])
+def test_an_event_whose_session_never_started_stays_without_link(pipeline, world, started_at):
+    lesson = world.session()
+    pipeline.source.update("sessions", lesson, started_at=started_at)
+    world.event("FOCUS_LOSS_DETECTED")
     build_sessions()
     build()
     assert links(pipeline) == [(None, None)]

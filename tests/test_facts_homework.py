@@ -194,6 +194,15 @@ def test_homework_built_before_its_session_is_linked_when_the_session_is_built(p
     assert links(pipeline) == [(20250115, True)]
 
 
+@pytest.mark.parametrize("started_at", ["infinity", "-infinity"])
+def test_homework_whose_session_never_started_stays_without_link(pipeline, world, started_at):
+    lesson = world.session()
+    pipeline.source.update("sessions", lesson, started_at=started_at)
+    world.submission(session="lesson")
+    build()
+    assert links(pipeline) == [(None, None)]
+
+
 def test_the_link_to_a_session_that_went_is_taken_away(pipeline, world):
     lesson = world.session()
     world.session("stays")

@@ -153,6 +153,14 @@ def test_what_changed_after_the_day_does_not_count(pipeline, world):
     assert progress(pipeline, "total_skills, mastered_skills") == [(1, 1)]
 
 
+@pytest.mark.parametrize("updated_at", ["infinity", "-infinity"])
+def test_a_state_without_a_finite_time_stops_no_day(pipeline, world, updated_at):
+    world.skill_state("adding", 0.9, updated_at=updated_at)
+    world.skill_state("reading", 0.9)
+    build()
+    assert ("ELA", 1) in progress(pipeline, "subject_code, mastered_skills")
+
+
 def test_a_learner_who_did_nothing_that_day_stands_where_they_stood(pipeline, world):
     world.skill_state("adding", 0.9, updated_at=at("2024-12-01 00:00"))
     build()

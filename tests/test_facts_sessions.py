@@ -252,6 +252,21 @@ def test_a_session_after_the_deletion_joins_the_last_version(pipeline, world):
     assert pipeline.warehouse.column("select is_current from dim_learner") == [False]
 
 
+def test_a_session_while_its_learner_was_deleted_joins_the_version_before(pipeline, world):
+    world.tenant()
+    anna = world.learner(grade_level=3, deleted_at=at("09:00"))
+    job_sync_dim_tenant(DAY)
+    job_sync_dim_learner(DAY)
+    pipeline.source.update("learners", anna, grade_level=4, deleted_at=None, updated_at=at("11:00"))
+    job_sync_dim_learner(DAY, force=True)
+    world.session("in the gap", started_at=at("10:00"))
+    world.session("after it", started_at=at("11:00"))
+    build()
+    assert pipeline.warehouse.column(
+        "select grade_level from fact_sessions inner join dim_learner using (learner_key) order by started_at"
+    ) == [3, 4]
+
+
 # Inferred members
 
 

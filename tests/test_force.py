@@ -157,7 +157,7 @@ def test_the_facts_wait_for_the_forced_dimensions_and_the_events_for_the_forced_
 @pytest.mark.parametrize("task", ["RunAll", "BuildFacts", "SyncDimensions", *TASKS])
 def test_force_leaves_the_same_content_under_the_same_keys(built, task):
     before = content(built)
-    assert all(before.values())
+    assert all(rows for table, rows in before.items() if table != "etl_rejected_rows")
     run(built, getattr(aivo_luigi, task), force="again")
     assert content(built) == before
 

@@ -8,7 +8,6 @@ Everything from `stage` to SUCCESS is one transaction of the warehouse.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 
@@ -77,10 +76,12 @@ def _load(
 ) -> JobResult:
     job.way.prepare(warehouse, day)
     report("reading the source", 5)
-    with ExitStack() as stack:
-        source = None if job.csv else stack.enter_context(snapshot(label, day, day_is_over))
-        stack.enter_context(warehouse.transaction())
-        staged = _stage(job, day, source, warehouse, report)
+    with warehouse.transaction():
+        if job.csv:
+            staged, clock = stage_csv(warehouse, job.sql_file(job.csv)), None
+        else:
+            with snapshot(label, day, day_is_over) as source:
+                staged, clock = _stage(job, day, source, warehouse, report), source.clock
         report(f"{staged:,} rows read, loading", 60)
         rejected = reject_whole_rows(warehouse, run_id, job.name, day, job.source_table, job.required, staged)
         warehouse.execute("analyze stage")
@@ -89,7 +90,7 @@ def _load(
             warehouse=warehouse,
             job_name=job.name,
             day=day,
-            clock=source.clock if source else None,
+            clock=clock,
             staged=staged - rejected,
             rows_sql=sqlfiles.read(job.sql_file("load.sql")),
         )
@@ -107,9 +108,7 @@ def _load(
         )
 
 
-def _stage(job: JobSpec, day: date, source: Snapshot | None, warehouse: Connection, report: Report) -> int:
-    if source is None:
-        return stage_csv(warehouse, job.sql_file(job.csv))
+def _stage(job: JobSpec, day: date, source: Snapshot, warehouse: Connection, report: Report) -> int:
     query = sqlfiles.render(
         sqlfiles.read(job.sql_file("extract.sql")),
         source.connection.raw,

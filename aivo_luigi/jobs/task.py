@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any, ClassVar
 
 import luigi
+from luigi.rpc import RPCError
 
 from aivo_luigi.errors import describe
 from aivo_luigi.jobs.completeness import RunTarget, complete_days
@@ -99,12 +101,13 @@ class Job(luigi.Task):
         return describe(exception)
 
     def _report(self, message: str, percentage: int) -> None:
-        """To the visualiser, where Luigi runs the task."""
+        """To the visualiser, where Luigi runs the task. A scheduler that doesn't listen is no reason to fail."""
         set_message: Any = self.set_status_message
         set_percentage: Any = self.set_progress_percentage
         if set_message and set_percentage:
-            set_message(message)
-            set_percentage(percentage)
+            with suppress(RPCError):
+                set_message(message)
+                set_percentage(percentage)
 
 
 class DimensionJob(Job):
