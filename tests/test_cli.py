@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from luigi.cmdline_parser import CmdlineParser
 from support.database import Database
 from support.databases import Databases
 from support.pipeline import Pipeline
@@ -113,7 +114,7 @@ def test_help_names_every_command_and_starts_nothing(option: str) -> None:
     assert (shown.returncode, shown.stderr) == (0, "")
     for name, command in main.commands.items():
         assert name in shown.stdout
-        assert command.get_short_help_str(250).split(".")[0] in shown.stdout
+        assert command.get_short_help_str(20).removesuffix("...") in shown.stdout
     for name in main.commands:
         of_command = aivo_etl(name, option, HOME="/nowhere")
         assert (of_command.returncode, of_command.stderr) == (0, "")
@@ -124,17 +125,12 @@ def test_the_command_knows_its_version() -> None:
     assert importlib.metadata.version("aivo_luigi") in aivo_etl("--version").stdout
 
 
-@pytest.mark.parametrize("task", [*TASKS])
-def test_every_task_has_help_and_is_documented(task: str, tmp_path: Path) -> None:
-    shown = subprocess.run(
-        [str(Path(sys.executable).with_name("luigi")), "--module", "aivo_luigi", task, "--help"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
-    words = " ".join(shown.split())
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_has_help_and_is_documented(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, CmdlineParser.global_instance(["--module", "aivo_luigi", task, "--help"]):
+        pass
+    assert not ended.value.code
+    words = " ".join(capsys.readouterr().out.split())
     assert "--date DATE UTC day, YYYY-MM-DD (default: yesterday)" in words
     assert "--force [FORCE] run " in words
     assert getattr(aivo_luigi, task).__doc__

@@ -57,9 +57,10 @@ class Clock:
             database.execute(f'alter database "{name}" set search_path = public, moved, pg_catalog')
             database.close()
 
-    def set(self, moment: datetime) -> None:
-        """From now on it is this moment."""
-        forget_answers()
+    def set(self, moment: datetime, forget: bool = True) -> None:
+        """From now on it is this moment; this process forgets what it was told before, if nothing else is said."""
+        if forget:
+            forget_answers()
         for database in self._databases:
             for function, volatility in (("now", "stable"), ("clock_timestamp", "volatile")):
                 database.execute(
@@ -327,6 +328,15 @@ def test_the_facts_of_an_earlier_day_need_no_new_sync_but_those_of_a_later_one_d
     clock.set(at("2025-01-17 01:00"))
     run(pipeline, day=NEXT_DAY)
     assert runs(pipeline) == times(2, DIMENSIONS) | times(3, FACTS)
+
+
+def test_what_a_process_remembers_of_a_running_day_ends_with_the_day(pipeline, clock):
+    write(pipeline, *JOBS, day=DAY, started_at=at("2025-01-15 12:00"))
+    clock.set(at("2025-01-15 13:00"))
+    assert aivo_luigi.RunAll(date=DAY).complete()
+    clock.set(at("2025-01-16 13:00"), forget=False)
+    assert not aivo_luigi.RunAll(date=DAY).complete()
+    assert not aivo_luigi.BuildFactSessions(date=DAY).complete()
 
 
 # Whose clock counts

@@ -1,4 +1,4 @@
-"""The docs say what is there: links lead somewhere, commands, settings and errors are named, the dictionary is fresh."""
+"""The docs say what is there: links lead somewhere, commands, settings and errors are named, no page is stale."""
 
 from __future__ import annotations
 
@@ -102,9 +102,7 @@ def test_every_setting_is_explained_with_its_default() -> None:
     config = ConfigParser()
     config.read(ROOT / "luigi.cfg")
     assert set(config["etl"]) == set(etl.get_param_names())
-    for key, value in config["etl"].items():
-        assert f"| `[etl]` `{key}` | {value} |" in text, key
-    for section in ("core", "worker", "RangeDaily"):
+    for section in set(config.sections()) - {"retcode"}:
         for key, value in config[section].items():
             assert f"| `[{section}]` `{key}` | {value} |" in text, key
     for code in config["retcode"].values():

@@ -8,20 +8,12 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from support.runs import DIMENSIONS, FACTS, JOBS
 from support.world import DAY, DAY_BEFORE, NEXT_DAY, at
 
 import aivo_luigi
 from aivo_luigi.jobs.completeness import forget_answers
 
-DIMENSIONS = ("sync_dim_tenant", "sync_dim_learner", "sync_dim_user", "sync_dim_subject", "sync_dim_skill")
-FACTS = (
-    "build_fact_sessions",
-    "build_fact_focus_events",
-    "build_fact_homework_events",
-    "build_fact_learning_progress",
-    "build_fact_recommendation_events",
-)
-JOBS = DIMENSIONS + FACTS
 TASKS = {re.sub(r"(?:^|_)(\w)", lambda found: found[1].upper(), job): job for job in JOBS}
 WRAPPERS = {"RunAll": JOBS, "SyncDimensions": DIMENSIONS, "BuildFacts": FACTS}
 
@@ -108,17 +100,22 @@ def tokens(pipeline: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("task", WRAPPERS)
-def test_force_on_a_wrapper_runs_all_that_it_wraps_and_nothing_else(built, task):
-    run(built, getattr(aivo_luigi, task), force="again")
-    assert forced(built) == times(1, WRAPPERS[task])
-    assert unforced(built) == times(1, JOBS)
+def test_force_on_a_wrapper_runs_all_that_it_wraps_again_into_the_same_rows_under_the_same_keys(built, task):
+    forces(built, getattr(aivo_luigi, task), WRAPPERS[task])
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_force_on_a_task_runs_that_one_alone(built, task):
-    run(built, getattr(aivo_luigi, task), force="again")
-    assert forced(built) == {TASKS[task]: 1}
-    assert unforced(built) == times(1, JOBS)
+def test_force_on_a_task_runs_that_one_alone_again_into_the_same_rows_under_the_same_keys(built, task):
+    forces(built, getattr(aivo_luigi, task), [TASKS[task]])
+
+
+def forces(pipeline: Any, task: Any, jobs: Iterable[str]) -> None:
+    before = content(pipeline)
+    assert all(rows for table, rows in before.items() if table != "etl_rejected_rows")
+    run(pipeline, task, force="again")
+    assert forced(pipeline) == times(1, jobs)
+    assert unforced(pipeline) == times(1, JOBS)
+    assert content(pipeline) == before
 
 
 def test_what_a_forced_task_needs_is_built_unforced_where_it_is_missing(built):
@@ -154,20 +151,18 @@ def test_the_facts_wait_for_the_forced_dimensions_and_the_events_for_the_forced_
 # What comes out
 
 
-@pytest.mark.parametrize("task", ["RunAll", "BuildFacts", "SyncDimensions", *TASKS])
-def test_force_leaves_the_same_content_under_the_same_keys(built, task):
-    before = content(built)
-    assert all(rows for table, rows in before.items() if table != "etl_rejected_rows")
-    run(built, getattr(aivo_luigi, task), force="again")
-    assert content(built) == before
-
-
 def test_force_picks_up_what_has_changed(built, world):
     world.session("late", tenant="school", learner="school learner")
     run(built)
     assert built.warehouse.value("select count(*) from fact_sessions") == 2
     run(built, aivo_luigi.BuildFactSessions, force="again")
     assert built.warehouse.value("select count(*) from fact_sessions") == 3
+
+
+def test_force_makes_no_day_that_has_not_begun(built):
+    ahead = built.warehouse.value("select now()::date + 2")
+    assert built.luigi("RunAll", "--date", ahead, "--force").returncode == 35
+    assert forced(built) == {}
 
 
 # How often

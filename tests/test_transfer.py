@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 
 import psycopg2
 import pytest
+from support.database import Database
 from support.pipeline import Pipeline
+from support.world import DAY, World
 
-from aivo_luigi.db import Connection, connect_source, connect_warehouse
+import aivo_luigi
+from aivo_luigi.db import Connection, connect_source, connect_warehouse, transfer
 from aivo_luigi.db.transfer import stage_query
 
 
@@ -111,3 +117,203 @@ with connect_source("test") as source, connect_warehouse("test") as warehouse:
         check=True,
     )
     assert int(finished.stdout) < 20_000  # kB, for a stream of 84 MB
+
+
+def arrives(both: tuple[Connection, Connection], query: str) -> list[tuple[object, ...]]:
+    """The staged rows as text, having made sure that they are those of the source."""
+    source, warehouse = both
+    with warehouse.transaction():
+        number = stage_query(source, warehouse, query, nothing)
+        staged = warehouse.execute("select stage::text from stage order by 1").fetchall()
+        assert staged == source.execute(f"select x::text from ({query}) as x order by 1").fetchall()
+        assert len(staged) == number
+    return staged
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("uuid", ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]),
+        ("text", ["", " ", "\n", "\r\n", "\t", "\\", "\\N", "\\.", "\\t", "'", '"', '""', ",", "NULL", "a\x01\x7fb", "e\u0301 é",
+                  "\u202eRTL", "漢字 🦊 𝔘", "x" * 100_000]),
+        ("numeric", ["0", "-0", "0.0000", "1e-1000", "-1e1000", "0.8", "0.79999999999999999999", "NaN", "Infinity",
+                     "-Infinity", "9" * 1000, "0." + "1" * 1000]),
+        ("integer", ["-2147483648", "2147483647", "0"]),
+        ("bigint", ["-9223372036854775808", "9223372036854775807", "0"]),
+        ("timestamptz", ["infinity", "-infinity", "4713-01-01 00:00:00+00 BC", "294276-12-31 23:59:59.999999+00",
+                         "2025-03-09 02:30:00 America/New_York", "1969-12-31 23:59:59.999999+00", "epoch"]),
+        ("date", ["infinity", "-infinity", "0001-01-01", "5874897-12-31", "2024-02-29"]),
+        ("jsonb", ["null", "true", '""', "[]", "{}", "1e-300", "123456789012345678901234567890.5",
+                   '{"a": {"b": [1, null, "x\\n\\"\\\\"]}, "": "ü🦊"}']),
+        ("boolean", ["true", "false"]),
+    ],
+)  # fmt: skip
+def test_the_extremes_of_a_type_arrive_as_they_were(
+    both: tuple[Connection, Connection], kind: str, values: list[str]
+) -> None:
+    source, _ = both
+    rows = ", ".join(source.raw.cursor().mogrify("(%s)", (value,)).decode() for value in [*values, None])
+    staged = arrives(both, f"select v::{kind} as v from (values {rows}) as x (v)")
+    assert len(staged) == len(values) + 1
+    assert ("()",) in staged  # the NULL, and no value has become one
+    assert staged.count(("()",)) == 1
+
+
+def test_an_enum_that_nobody_cast_and_its_neighbours_arrive_as_text(both: tuple[Connection, Connection]) -> None:
+    query = (
+        "select v::homework_status as v, n::integer as n, t::text as t from (values ('PARSED', 1, E'\\\\ \\t\\n|'),"
+        " ('FAILED', -1, '\\N'), (null, null, null), ('COMPLETED', 0, '')) as x (v, n, t)"
+    )
+    assert len(arrives(both, query)) == 4
+    source, warehouse = both
+    with warehouse.transaction():
+        stage_query(source, warehouse, query, nothing)
+        types = warehouse.execute("select distinct pg_typeof(v)::text, pg_typeof(n)::text from stage").fetchall()
+        assert types == [("text", "text")]
+
+
+def test_no_rows_of_an_uncast_type_are_a_stage_without_rows(both: tuple[Connection, Connection]) -> None:
+    assert arrives(both, "select null::session_type as v where false") == []
+
+
+def test_a_column_may_have_any_name(both: tuple[Connection, Connection]) -> None:
+    source, warehouse = both
+    with warehouse.transaction():
+        query = 'select 1::integer as "select", 2::integer as "odd "" name %s :x"'
+        assert stage_query(source, warehouse, query, nothing) == 1
+        assert warehouse.execute("select * from stage").fetchall() == [(1, 2)]
+
+
+@pytest.mark.parametrize("at", [1, 50_000, 100_000])
+@pytest.mark.parametrize("kind", ["integer", "smallint"], ids=["binary", "text"])
+def test_an_extraction_that_breaks_raises_its_own_error(
+    both: tuple[Connection, Connection], at: int, kind: str
+) -> None:
+    source, warehouse = both
+    query = f"select (1 / ({at} - n))::{kind} as a, repeat('x', 50)::text as b from generate_series(1, 100000) as s (n)"
+    for _ in range(2):
+        with pytest.raises(psycopg2.errors.DivisionByZero), warehouse.transaction():
+            stage_query(source, warehouse, query, nothing)
+    assert arrives(both, "select 1::integer as still_usable") == [("(1)",)]
+
+
+def test_a_source_that_dies_in_the_middle_loads_nothing(both: tuple[Connection, Connection]) -> None:
+    source, warehouse = both
+    query = (
+        "select n::integer as n, case when n = 50000 then pg_terminate_backend(pg_backend_pid()) end::boolean as b"
+        " from generate_series(1, 100000) as s (n)"
+    )
+    with pytest.raises(psycopg2.Error), warehouse.transaction():
+        stage_query(source, warehouse, query, nothing)
+    assert warehouse.value("select to_regclass('pg_temp.stage')") is None
+    assert warehouse.value("select 1") == 1
+
+
+def test_a_day_whose_extraction_breaks_keeps_the_rows_that_it_had(pipeline: Pipeline, world: World) -> None:
+    world.tenant()
+    world.learner()
+    world.skill()
+    world.recommendation()
+    assert aivo_luigi.job_build_fact_recommendation_events(DAY).status == "SUCCESS"
+    facts = "select * from fact_recommendation_events"
+    before = pipeline.warehouse.rows(facts)
+    pipeline.source.execute(
+        "alter table recommendations rename to all_recommendations;"
+        " create view recommendations as select id, tenant_id, learner_id, skill_id, recommendation_type, source,"
+        " was_accepted, 1 / (50000 - number) = 0 as was_declined, created_at, responded_at"
+        " from all_recommendations, generate_series(1, 60000) as number"
+    )
+    failed = aivo_luigi.job_build_fact_recommendation_events(DAY, force=True)
+    assert (failed.status, failed.error_message) == ("FAILED", "division by zero (SQLSTATE 22012)")
+    assert pipeline.warehouse.rows(facts) == before
+    assert pipeline.warehouse.value("select error_message from etl_job_runs where status = 'FAILED'") == (
+        failed.error_message
+    )
+
+
+# Rows without an end: whoever waits for the last one waits for ever.
+ENDLESS = "select generate_series(1, 1000000000000000)::bigint as n, repeat('x', 100)::text as b"
+
+
+def within(seconds: float, work: Callable[[], None]) -> None:
+    """Fails, and frees both sides, when the work takes longer."""
+    began = time.monotonic()
+    work()
+    assert time.monotonic() - began < seconds
+
+
+@pytest.fixture
+def watched(pipeline: Pipeline) -> Iterator[None]:
+    """Ends what still runs in the source after 15 seconds, so that a hanging test fails instead."""
+    done = threading.Event()
+
+    def end() -> None:
+        if not done.wait(15):
+            watcher = Database(pipeline.source.url)
+            watcher.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            watcher.close()
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_warehouse_that_fails_does_not_wait_for_the_rest_of_the_stream(both: tuple[Connection, Connection]) -> None:
+    source, warehouse = both
+    warehouse.execute("set statement_timeout = 300")
+
+    def copy() -> None:
+        with pytest.raises(psycopg2.errors.QueryCanceled), source.transaction(), warehouse.transaction():
+            stage_query(source, warehouse, ENDLESS, nothing)
+
+    within(5, copy)
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_warehouse_that_dies_does_not_wait_for_the_rest_of_the_stream(
+    both: tuple[Connection, Connection], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, warehouse = both
+    monkeypatch.setattr(transfer, "_REPORT_EVERY", 0.2)
+    pid = warehouse.raw.info.backend_pid
+
+    def copy() -> None:
+        with pytest.raises(psycopg2.OperationalError), source.transaction(), warehouse.transaction():
+            stage_query(
+                source, warehouse, ENDLESS, lambda: pipeline.warehouse.execute(f"select pg_terminate_backend({pid})")
+            )
+
+    within(5, copy)
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_report_that_fails_ends_both_sides(
+    both: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, warehouse = both
+    monkeypatch.setattr(transfer, "_REPORT_EVERY", 0.2)
+
+    def report() -> None:
+        raise InterruptedError("stop")
+
+    def copy() -> None:
+        with pytest.raises(Exception, match="stop"), source.transaction(), warehouse.transaction():
+            stage_query(source, warehouse, ENDLESS, report)
+
+    within(5, copy)
+
+
+def test_nothing_is_left_open_after_success_and_failure(both: tuple[Connection, Connection]) -> None:
+    source, warehouse = both
+    before = len(os.listdir("/dev/fd")), threading.active_count()
+    for _ in range(3):
+        arrives(both, "select 1::integer as a")
+        with pytest.raises(psycopg2.errors.DivisionByZero), warehouse.transaction():
+            stage_query(source, warehouse, "select (1 / n)::integer as a from generate_series(0, 1) as s (n)", nothing)
+    assert (len(os.listdir("/dev/fd")), threading.active_count()) == before

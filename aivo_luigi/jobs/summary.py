@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 
 from aivo_luigi.config import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, database_urls
 from aivo_luigi.db import connect_warehouse
@@ -21,10 +24,18 @@ def print_summary(jobs: Sequence[str], day: date) -> None:
         ("job", *NUMBERS, "seconds"),
         [(job, *by_job[job]) for job in jobs if job in by_job],
     )
-    print("Runs: aivo-etl status")
+    print(f"Runs: {_command('aivo-etl')} status")
     if database_urls().embedded:
-        print("Look at the data: python -m aivo_luigi.demo")
+        print(f"Look at the data: {_command('python')} -m aivo_luigi.demo")
         print(
             f"This is the embedded demo. For your own databases set {SOURCE_VARIABLE} and {WAREHOUSE_VARIABLE}, "
             "both as postgresql://user:password@host:5432/database"
         )
+
+
+def _command(name: str) -> str:
+    """How to call a command of this installation: by its name where the shell finds it, else by its path."""
+    ours = Path(sys.executable).with_name(name)
+    if not ours.exists() or shutil.which(name) == str(ours):
+        return name
+    return str(ours.relative_to(Path.cwd()) if ours.is_relative_to(Path.cwd()) else ours)
