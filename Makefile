@@ -22,7 +22,8 @@ format:  ## format Python and SQL
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --processes 2 sql
 docs:  ## write docs/data-dictionary.md anew from the migrations
-	$(BIN)/python docs/data_dictionary.py > docs/data-dictionary.md
+	$(BIN)/python docs/data_dictionary.py > docs/data-dictionary.new
+	mv docs/data-dictionary.new docs/data-dictionary.md
 check: lint test  ## what CI runs
 clean:  ## remove what was made here
 	rm -rf .venv build dist *.egg-info

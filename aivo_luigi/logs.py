@@ -31,6 +31,12 @@ def speak_in_one_line() -> None:
         logger.addFilter(OneLine())
 
 
+def log_in_detail() -> None:
+    """With ETL_DEBUG, Luigi's log tells every SQL file that runs, its rows and its milliseconds."""
+    if debugging():
+        logging.getLogger("luigi-interface").setLevel(logging.DEBUG)
+
+
 def _last_line(message: str) -> str:
     """What precedes the traceback, and what was raised, without the name of the exception's module."""
     before = message.partition(_TRACEBACK)[0].strip().rstrip(":")

@@ -139,7 +139,7 @@ def test_less_than_a_minute_is_no_minute(pipeline, world):
 
 
 def test_a_skill_mastered_today_is_gained_and_one_mastered_before_is_not(pipeline, world):
-    world.skill_state("adding", 0.9, updated_at=at("00:00"))
+    world.skill_state("adding", "0.8", updated_at=at("00:00"))
     world.skill_state("dividing", 0.9, updated_at=at("2025-01-14 23:59:59.999999"))
     world.skill_state("counting", 0.5, updated_at=at("12:00"))
     build()

@@ -6,7 +6,9 @@ below it, for COPY is psycopg2's own. Connections are in autocommit mode: a tran
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -22,6 +24,8 @@ from aivo_luigi.errors import ConfigurationError, describe
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+logger = logging.getLogger("luigi-interface")
 
 _engines: dict[str, Engine] = {}
 
@@ -40,7 +44,10 @@ class Connection:
 
     def file(self, name: str, **variables: Any) -> PsycopgCursor:
         """Runs a file below sql/; of several statements the cursor holds what the last one returned."""
-        return self.execute(sqlfiles.read(name), **variables)
+        began = time.perf_counter()
+        cursor = self.execute(sqlfiles.read(name), **variables)
+        logger.debug("%s: %d rows in %.1f ms", name, cursor.rowcount, (time.perf_counter() - began) * 1000)
+        return cursor
 
     def value(self, statement: str, **variables: Any) -> Any:
         """The first column of the first row, or None."""

@@ -19,6 +19,7 @@ from aivo_luigi.db.transfer import stage_csv, stage_query
 from aivo_luigi.jobs import record
 from aivo_luigi.jobs.completeness import ask, refuse_future
 from aivo_luigi.jobs.result import JobResult
+from aivo_luigi.logs import log_in_detail
 from aivo_luigi.warehouse import Load
 from aivo_luigi.warehouse.checks import run_checks
 from aivo_luigi.warehouse.load import Way
@@ -55,6 +56,7 @@ def run_job(job: JobSpec, day: date, force: str, report: Report) -> JobResult:
 
     Raises what went wrong, after the data are rolled back and the row says FAILED.
     """
+    log_in_detail()
     label = f"aivo_luigi {job.name} {day}"
     with connect_warehouse(label) as warehouse, record.locked(warehouse, job.name, day):
         clock, complete = ask(warehouse, [job.name], [day], force)

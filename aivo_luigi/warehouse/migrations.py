@@ -7,7 +7,7 @@ from importlib.resources import as_file, files
 from typing import Any
 
 from aivo_luigi import sqlfiles
-from aivo_luigi.config import WAREHOUSE_VARIABLE
+from aivo_luigi.config import WAREHOUSE_VARIABLE, etl
 from aivo_luigi.db import Connection
 from aivo_luigi.db.connection import open_connection
 from aivo_luigi.errors import SchemaError
@@ -74,7 +74,11 @@ def _backend(url: str) -> Any:
     class Backend(PostgresqlBackend):  # type: ignore[misc]
         def connect(self, dburi: Any) -> Any:
             connection = open_connection(
-                url, "warehouse", WAREHOUSE_VARIABLE, application_name="aivo_luigi migrate", options="-c TimeZone=UTC"
+                url,
+                "warehouse",
+                WAREHOUSE_VARIABLE,
+                application_name="aivo_luigi migrate",
+                options=f"-c TimeZone=UTC -c lock_timeout={etl().lock_timeout}s",
             )
             connection.autocommit = True
             return connection
