@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 import luigi
 
-from aivo_luigi.errors import ConfigurationError
-
-SOURCE_VARIABLE = "OLTP_DATABASE_URL"
-WAREHOUSE_VARIABLE = "WAREHOUSE_DATABASE_URL"
+from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError
 
 
 class etl(luigi.Config):  # noqa: N801 - the name is the section's and the options' prefix: --etl-max-reject-share

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
+
+from psycopg2 import errors
+
+SOURCE_VARIABLE = "OLTP_DATABASE_URL"
+WAREHOUSE_VARIABLE = "WAREHOUSE_DATABASE_URL"
 
 
 class EtlError(Exception):
@@ -58,9 +62,9 @@ def describe(error: BaseException) -> str:
 
 
 def _server_message(sqlstate: str, message: str) -> str:
-    """The server's message; for data exceptions (class 22) without the value that it quotes."""
+    """The server's message. One of a data exception (class 22) quotes the value, so its standard name stands for it."""
     if sqlstate.startswith("22"):
-        message = re.sub(r'(: )?"[^"]*"', "", message)
+        message = re.sub(r"(?<!^)(?=[A-Z])", " ", errors.lookup(sqlstate).__name__).lower()
     return f"{message.splitlines()[0]} (SQLSTATE {sqlstate})"
 
 
@@ -71,14 +75,18 @@ def redact(text: str) -> str:
     return text
 
 
-def _passwords() -> set[str]:
-    """Every spelling in which a password of ours could reach a message."""
+def _passwords() -> list[str]:
+    """Every spelling in which a password of ours could reach a message, the longest first.
+
+    A password that should have been percent-encoded is cut at its @, : or / by whoever reads the URL, and its parts
+    turn up as a host or port: each part counts.
+    """
     found: set[str] = set()
-    for variable in ("OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"):
+    for variable in (SOURCE_VARIABLE, WAREHOUSE_VARIABLE):
         url = os.environ.get(variable, "")
-        written = {match.group(1) for match in re.finditer(r"://[^/@:]*:([^@/]+)@", url)}
-        written |= {match.group(1) for match in re.finditer(r"password=([^&\s]+)", url)}
-        with suppress(ValueError):
-            written.add(urlsplit(url).password or "")
-        found |= written | {unquote(password) for password in written}
-    return {password for password in found if len(password) > 1}
+        user_info = url.partition("://")[2].rpartition("@")[0] if "://" in url else url.rpartition("@")[0]
+        written = [user_info.partition(":")[2], *re.findall(r"password=([^&\s]+)", url)]
+        for password in written:
+            for spelling in (password, unquote(password)):
+                found |= {spelling, *re.split(r"[@:/?#&=\s]", spelling)}
+    return sorted((part for part in found if len(part) > 2), key=len, reverse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 
 from aivo_luigi.errors import debugging, describe, redact
 
@@ -14,9 +15,11 @@ class OneLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrites the record; every record passes."""
-        if record.exc_info and record.exc_info[1] and not debugging():
-            record.msg = f"{record.getMessage().rstrip()}: {describe(record.exc_info[1])}"
-            record.args, record.exc_info, record.exc_text = (), None, None
+        if record.exc_info and record.exc_info[1]:
+            error = record.exc_info[1]
+            record.msg = f"{record.getMessage().rstrip()}: {describe(error)}"
+            record.args, record.exc_info = (), None
+            record.exc_text = redact(_frames(error)) if debugging() else None
         message = record.getMessage()
         if _TRACEBACK in message and not debugging():
             message = _last_line(message)
@@ -34,13 +37,22 @@ def speak_in_one_line() -> None:
 def log_in_detail() -> None:
     """With ETL_DEBUG, Luigi's log tells every SQL file that runs, its rows and its milliseconds."""
     if debugging():
-        logging.getLogger("luigi-interface").setLevel(logging.DEBUG)
+        logger = logging.getLogger("luigi-interface")
+        logger.setLevel(logging.DEBUG)
+        for handler in logger.handlers:
+            handler.setLevel(logging.DEBUG)
+
+
+def _frames(error: BaseException) -> str:
+    """The traceback of an error and of what caused it, each told by `describe`: its own text may quote a row."""
+    told = f"{_TRACEBACK}:\n{''.join(traceback.format_tb(error.__traceback__))}{describe(error)}"
+    return f"{_frames(error.__cause__)}\n\n{told}" if error.__cause__ else told
 
 
 def _last_line(message: str) -> str:
     """What precedes the traceback, and what was raised, without the name of the exception's module."""
     before = message.partition(_TRACEBACK)[0].strip().rstrip(":")
-    traceback = message.rpartition(_TRACEBACK)[2]  # of a chain of errors the last one is the one to tell
-    raised = next(line for line in traceback.splitlines()[1:] if line and not line.startswith(" "))
+    last = message.rpartition(_TRACEBACK)[2]  # of a chain of errors the last one is the one to tell
+    raised = next(line for line in last.splitlines()[1:] if line and not line.startswith(" "))
     kind, separator, text = raised.partition(": ")
     return f"{before}: {text if separator and kind.startswith('aivo_luigi.') else raised}"

@@ -169,22 +169,22 @@ def everything_written(pipeline: Any) -> dict[str, list[dict[str, Any]]]:
 # Facts: a day is closed when it is over
 
 
-@pytest.mark.parametrize("job", FACTS)
 @pytest.mark.parametrize(
     ("started_at", "complete"),
     [(MIDNIGHT - INSTANT, False), (MIDNIGHT, True), (at("2025-03-01 00:00"), True)],
     ids=["just before the day's end", "at the day's end", "long after"],
 )
-def test_a_past_day_is_complete_by_a_run_that_started_at_or_after_its_end(pipeline, job, started_at, complete):
-    write(pipeline, job, day=DAY, started_at=started_at)
-    assert is_complete(FACTS[job]) is complete
+def test_a_past_day_is_complete_by_a_run_that_started_at_or_after_its_end(pipeline, started_at, complete):
+    write(pipeline, *FACTS, day=DAY, started_at=started_at)
+    assert [is_complete(task) for task in FACTS.values()] == [complete] * 5
 
 
-@pytest.mark.parametrize("job", FACTS)
-def test_a_run_for_another_day_does_not_make_a_fact_complete(pipeline, job):
-    write(pipeline, job, day=DAY_BEFORE, started_at=at("2025-03-01 00:00"))
-    write(pipeline, job, day=NEXT_DAY, started_at=at("2025-03-01 00:00"))
-    assert not is_complete(FACTS[job])
+def test_a_run_for_another_day_or_of_another_job_does_not_make_a_fact_complete(pipeline):
+    write(pipeline, *FACTS, day=DAY_BEFORE, started_at=at("2025-03-01 00:00"))
+    write(pipeline, *FACTS, day=NEXT_DAY, started_at=at("2025-03-01 00:00"))
+    assert not any(is_complete(task) for task in FACTS.values())
+    write(pipeline, "build_fact_sessions", day=DAY, started_at=at("2025-03-01 00:00"))
+    assert [job for job, task in FACTS.items() if is_complete(task)] == ["build_fact_sessions"]
 
 
 @pytest.mark.parametrize("started_at", [at("2025-01-15 00:00"), at("2025-01-15 11:59"), at("2025-01-14 23:00")])
@@ -211,19 +211,18 @@ def test_one_late_run_among_early_ones_is_enough(pipeline):
 # Dimensions: what counts is when a sync started, not for which day
 
 
-@pytest.mark.parametrize("job", DIMENSIONS)
 @pytest.mark.parametrize("target", [date(2024, 2, 29), DAY, date(2026, 6, 1)])
-def test_a_sync_that_started_after_the_days_end_serves_the_day_whatever_day_it_was_for(pipeline, job, target):
-    write(pipeline, job, day=target, started_at=MIDNIGHT)
-    assert is_complete(DIMENSIONS[job], DAY)
-    assert is_complete(DIMENSIONS[job], date(2020, 1, 1))
-    assert not is_complete(DIMENSIONS[job], NEXT_DAY)
+def test_a_sync_that_started_after_the_days_end_serves_the_day_whatever_day_it_was_for(pipeline, target):
+    write(pipeline, *DIMENSIONS, day=target, started_at=MIDNIGHT)
+    for task in DIMENSIONS.values():
+        assert is_complete(task, DAY)
+        assert is_complete(task, date(2020, 1, 1))
+        assert not is_complete(task, NEXT_DAY)
 
 
-@pytest.mark.parametrize("job", DIMENSIONS)
-def test_a_sync_that_started_before_a_past_days_end_does_not_serve_it_even_if_it_was_for_that_day(pipeline, job):
-    write(pipeline, job, day=DAY, started_at=MIDNIGHT - INSTANT)
-    assert not is_complete(DIMENSIONS[job])
+def test_a_sync_that_started_before_a_past_days_end_does_not_serve_it_even_if_it_was_for_that_day(pipeline):
+    write(pipeline, *DIMENSIONS, day=DAY, started_at=MIDNIGHT - INSTANT)
+    assert not any(is_complete(task) for task in DIMENSIONS.values())
 
 
 @pytest.mark.parametrize("target", [DAY_BEFORE, DAY])

@@ -18,7 +18,7 @@ from support.runs import content, runs
 from support.world import World
 
 from aivo_luigi.config import database_urls
-from aivo_luigi.db import connect_source
+from aivo_luigi.db import connect_source, connect_warehouse
 from aivo_luigi.db.source import describe_query, snapshot
 from aivo_luigi.errors import ConfigurationError, SourceError, describe, redact
 
@@ -359,15 +359,25 @@ def test_a_password_of_special_characters_works_where_it_is_encoded(
     "password", ["first@Cret99", "first/Cret99", "Cret99/last", "first%zzCret99", "x@y:Cret99/z%w"]
 )
 @pytest.mark.parametrize("variable", ["OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"])
-@pytest.mark.parametrize("debug", ["false", "true"])
-def test_a_url_with_a_raw_password_shows_no_piece_of_it(
-    pipeline: Pipeline, password: str, variable: str, debug: str
+def test_a_url_with_a_raw_password_is_told_without_any_piece_of_it(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, password: str, variable: str
 ) -> None:
-    url = f"postgresql://etl:{password}@127.0.0.1:1/warehouse"
-    output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, env={variable: url, "ETL_DEBUG": debug})
+    monkeypatch.setenv(variable, f"postgresql://etl:{password}@127.0.0.1:1/x")
+    connect = connect_source if variable == "OLTP_DATABASE_URL" else connect_warehouse
+    with pytest.raises(ConfigurationError) as caught, connect("test"):
+        pass
+    assert variable in describe(caught.value)
+    assert "Cret99" not in describe(caught.value)
+
+
+@pytest.mark.parametrize("debug", ["false", "true"])
+@pytest.mark.parametrize("password", ["first%zzCret99", "Cret99/last"])
+def test_the_command_shows_no_piece_of_a_raw_password_either(pipeline: Pipeline, debug: str, password: str) -> None:
+    urls = {"OLTP_DATABASE_URL": f"postgresql://etl:{password}@127.0.0.1:1/x", "ETL_DEBUG": debug}
+    output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, env=urls)
+    assert "OLTP_DATABASE_URL" in output
     assert "Cret99" not in output
     assert "Cret99" not in str(pipeline.warehouse.rows("select error_message from etl_job_runs"))
-    assert variable in output
 
 
 @pytest.mark.parametrize("damage", ["drop table tenants", "alter table tenants rename column country to land"])

@@ -101,21 +101,21 @@ def tokens(pipeline: Any) -> set[str]:
 
 @pytest.mark.parametrize("task", WRAPPERS)
 def test_force_on_a_wrapper_runs_all_that_it_wraps_again_into_the_same_rows_under_the_same_keys(built, task):
-    forces(built, getattr(aivo_luigi, task), WRAPPERS[task])
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_force_on_a_task_runs_that_one_alone_again_into_the_same_rows_under_the_same_keys(built, task):
-    forces(built, getattr(aivo_luigi, task), [TASKS[task]])
-
-
-def forces(pipeline: Any, task: Any, jobs: Iterable[str]) -> None:
-    before = content(pipeline)
+    before = content(built)
     assert all(rows for table, rows in before.items() if table != "etl_rejected_rows")
-    run(pipeline, task, force="again")
-    assert forced(pipeline) == times(1, jobs)
-    assert unforced(pipeline) == times(1, JOBS)
-    assert content(pipeline) == before
+    run(built, getattr(aivo_luigi, task), force="again")
+    assert forced(built) == times(1, WRAPPERS[task])
+    assert unforced(built) == times(1, JOBS)
+    assert content(built) == before
+
+
+def test_force_on_a_task_runs_that_one_alone_again_into_the_same_rows_under_the_same_keys(built):
+    before = content(built)
+    for task, job in TASKS.items():
+        run(built, getattr(aivo_luigi, task), force=task)
+        assert counted(built, f"force_token = '{task}'") == {job: 1}
+        assert content(built) == before, task
+    assert unforced(built) == times(1, JOBS)
 
 
 def test_what_a_forced_task_needs_is_built_unforced_where_it_is_missing(built):
@@ -169,7 +169,7 @@ def test_force_makes_no_day_that_has_not_begun(built):
 
 
 def test_a_name_forces_once_and_another_name_once_more(built):
-    for name, runs in (("monday", 1), ("monday", 1), ("tuesday", 2), ("monday", 2), ("tuesday", 2)):
+    for name, runs in (("monday", 1), ("tuesday", 2), ("monday", 2)):
         command(built, "RunAll", "--date", DAY, "--force", name)
         assert forced(built) == times(runs, JOBS)
     assert tokens(built) == {"monday", "tuesday"}
@@ -227,29 +227,13 @@ def test_the_run_row_says_which_force_asked_for_it(built):
 # luigid and several workers
 
 
-@pytest.mark.parametrize("force", [("--force",), ("--force", "again")], ids=["bare", "named"])
-def test_force_works_with_luigid_and_two_workers(built, luigid, force):
+def test_force_works_with_luigid_and_two_workers(built, luigid):
+    """luigid remembers the tasks of earlier processes; the next may ask at once."""
     before = content(built)
-    arguments = ("RunAll", "--date", DAY, *force, "--workers", "2")
-    command(built, *arguments, config=luigid.config)
-    assert forced(built) == times(1, JOBS)
-    # luigid remembers the tasks of the first process; the second may ask at once.
-    command(built, *arguments, config=luigid.config)
-    assert forced(built) == times(1 if "again" in force else 2, JOBS)
-    assert content(built) == before
-
-
-def test_force_works_with_two_workers_and_the_local_scheduler(built):
-    before = content(built)
-    command(built, "RunAll", "--date", DAY, "--force", "--workers", "2")
-    assert forced(built) == times(1, JOBS)
-    assert content(built) == before
-
-
-def test_force_on_a_task_works_with_luigid(built, luigid):
-    for number in (1, 2):
-        command(built, "BuildFactHomeworkEvents", "--date", DAY, "--force", config=luigid.config)
-        assert forced(built) == {"build_fact_homework_events": number}
+    for force, runs in ((["--force"], 1), (["--force", "again"], 2), (["--force", "again"], 2), (["--force"], 3)):
+        command(built, "RunAll", "--date", DAY, *force, "--workers", "2", config=luigid.config)
+        assert forced(built) == times(runs, JOBS)
+        assert content(built) == before
 
 
 # Ranges
@@ -259,29 +243,19 @@ RANGE = ("RangeDaily", "--of", "RunAll", "--start", DAY_BEFORE, "--stop", NEXT_D
 RANGE_FORCED = times(1, DIMENSIONS) | times(2, FACTS)
 
 
-@pytest.mark.parametrize(
-    "force",
-    [("--of-params", '{"force": "again"}'), ("--RunAll-force", "again")],
-    ids=["of-params", "RunAll-force"],
-)
-def test_a_range_can_be_forced_once_for_a_name(built, force):
+def test_a_range_can_be_forced_once_for_a_name(built):
     run(built, day=DAY_BEFORE)
     before = content(built)
-    for _ in range(2):
+    for force in (("--of-params", '{"force": "again"}'), ("--RunAll-force", "again")):
         command(built, *RANGE, *force)
         assert forced(built) == RANGE_FORCED
         assert tokens(built) == {"again"}
     assert content(built) == before
 
 
-@pytest.mark.parametrize(
-    "force",
-    [("--of-params", '{"force": true}'), ("--RunAll-force",)],
-    ids=["of-params", "RunAll-force"],
-)
-def test_a_range_can_be_forced_in_each_process(built, force):
+def test_a_range_can_be_forced_in_each_process(built):
     run(built, day=DAY_BEFORE)
-    for number in (1, 2):
+    for number, force in enumerate((("--of-params", '{"force": true}'), ("--RunAll-force", "--workers", "2")), start=1):
         command(built, *RANGE, *force)
         assert forced(built) == {job: number * runs for job, runs in RANGE_FORCED.items()}
         assert len(tokens(built)) == number
@@ -293,19 +267,14 @@ def test_a_range_of_facts_can_be_forced_without_the_dimensions(built):
     assert forced(built) == times(2, FACTS)
 
 
-@pytest.mark.parametrize("force", ['{"force": true}', '{"force": "again"}'])
-def test_a_range_can_be_forced_with_luigid_and_two_workers(built, luigid, force):
+def test_a_range_can_be_forced_with_luigid_and_two_workers(built, luigid):
     run(built, day=DAY_BEFORE)
     before = content(built)
-    arguments = (*RANGE, "--of-params", force, "--workers", "2")
-    command(built, *arguments, config=luigid.config)
-    assert forced(built) == RANGE_FORCED
-    assert content(built) == before
-    command(built, *arguments, config=luigid.config)
-    if "again" in force:
-        assert forced(built) == RANGE_FORCED
-    else:
-        assert forced(built) == {job: 2 * runs for job, runs in RANGE_FORCED.items()}
+    for force, runs in (("true", 1), ("true", 2), ('"again"', 3), ('"again"', 3)):
+        of_params = ("--of-params", f'{{"force": {force}}}')
+        command(built, *RANGE, *of_params, "--workers", "2", config=luigid.config)
+        assert forced(built) == {job: runs * number for job, number in RANGE_FORCED.items()}
+        assert content(built) == before
 
 
 # Python

@@ -95,7 +95,8 @@ def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=60)
     python = folder / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*pip, str(wheel)], check=True, capture_output=True, timeout=120)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    subprocess.run([*pip, str(wheel)], env=clean, check=True, capture_output=True, timeout=120)
     packages = Path(sysconfig.get_path("platlib", vars={"base": str(folder), "platbase": str(folder)}))
     # A folder that is named in a .pth file comes after the environment's own, and its own .pth files aren't read:
     # the editable installation in it stays unseen.

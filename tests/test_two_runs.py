@@ -32,7 +32,7 @@ from aivo_luigi.jobs.completeness import forget_answers
 KILLS = int(os.environ.get("AIVO_TEST_KILLS") or 3)
 SEED = int(os.environ.get("AIVO_TEST_SEED") or random.SystemRandom().randrange(1_000_000))
 
-SOME_JOBS = ("sync_dim_learner", "build_fact_sessions", "build_fact_learning_progress")
+SOME_JOBS = ("sync_dim_learner", "build_fact_sessions")
 
 # Natural keys in the place of surrogate ones. A version of an SCD 2 dimension is named by its id and its beginning.
 _TENANT = "select jsonb_build_array(tenant_id, effective_from) from dim_tenant as d where d.tenant_key = t.tenant_key"
@@ -267,6 +267,7 @@ def test_two_days_at_once_are_both_built_and_the_dimensions_synced_once(small):
 
 def test_two_runs_that_need_the_same_months_partition_make_it_once(small):
     """One has made it and not yet committed when the other comes."""
+    run(small, aivo_luigi.SyncDimensions)
     connection = psycopg2.connect(small.warehouse.url)
     for fact in FACTS:
         connection.cursor().execute("select etl_ensure_day(%s, %s)", (fact.removeprefix("build_"), NEXT_DAY))
@@ -319,16 +320,16 @@ def test_the_second_run_takes_over_when_the_first_fails(small):
 
 def test_a_fact_is_locked_for_its_day_alone(small):
     with locked(small.warehouse, "build_fact_sessions", DAY):
-        finish(start(small, "RunAll", "--date", NEXT_DAY))
-        finish(start(small, "RunAll", "--date", DAY_BEFORE))
+        run(small, day=NEXT_DAY)
+        run(small, day=DAY_BEFORE)
     assert runs(small, "build_fact_sessions") == [(NEXT_DAY, "SUCCESS"), (DAY_BEFORE, "SUCCESS")]
 
 
 def test_a_fact_is_locked_for_its_job_alone(small):
     """The other jobs of the day run; what needs the sessions waits for them."""
     with locked(small.warehouse, "build_fact_sessions", DAY):
-        finish(start(small, "BuildFactLearningProgress", "--date", DAY))
-        finish(start(small, "BuildFactRecommendationEvents", "--date", DAY))
+        run(small, aivo_luigi.BuildFactLearningProgress)
+        run(small, aivo_luigi.BuildFactRecommendationEvents)
         assert runs(small, "build_fact_sessions") == []
 
 
@@ -349,7 +350,7 @@ def test_a_lock_that_is_not_free_in_time_is_an_error_in_one_line(small):
     assert any("build_fact_sessions" in line and "running elsewhere" in line for line in done.stderr.splitlines())
     assert "Traceback" not in done.stderr
     assert runs(small, "build_fact_sessions") == []
-    finish(start(small, "RunAll", "--date", DAY))
+    run(small)
 
 
 def test_no_lock_is_left_when_a_run_is_over(small):
@@ -397,7 +398,7 @@ def test_a_run_closes_the_rows_of_dead_runs_of_other_jobs_and_days_even_if_it_ha
 
 def test_the_row_of_a_dead_sync_is_marked_failed_by_a_sync_for_another_day(small):
     left = write(small, "sync_dim_tenant", "RUNNING", DAY)
-    finish(start(small, "SyncDimTenant", "--date", NEXT_DAY))
+    run(small, aivo_luigi.SyncDimTenant, NEXT_DAY)
     assert status(small, left) == "FAILED"
     assert runs(small, "sync_dim_tenant") == [(DAY, "FAILED"), (NEXT_DAY, "SUCCESS")]
 
@@ -412,9 +413,9 @@ def test_the_row_of_a_run_that_holds_its_lock_is_left_alone(small):
     """By runs of the same job for another day, and of other jobs."""
     running = write(small, "build_fact_sessions", "RUNNING")
     with locked(small.warehouse, "build_fact_sessions", DAY):
-        finish(start(small, "RunAll", "--date", NEXT_DAY))
+        run(small, day=NEXT_DAY)
         assert status(small, running) == "RUNNING"
-        finish(start(small, "BuildFactRecommendationEvents", "--date", DAY))
+        run(small, aivo_luigi.BuildFactRecommendationEvents)
         assert status(small, running) == "RUNNING"
 
 
@@ -422,9 +423,9 @@ def test_the_row_of_a_sync_that_holds_its_lock_is_left_alone(small):
     run(small)
     running = write(small, "sync_dim_tenant", "RUNNING", NEXT_DAY)
     with locked(small.warehouse, "sync_dim_tenant"):
-        finish(start(small, "RunAll", "--date", NEXT_DAY))
+        run(small, day=NEXT_DAY)
         assert status(small, running) == "RUNNING"
-    finish(start(small, "SyncDimTenant", "--date", NEXT_DAY, "--force"))
+    run(small, aivo_luigi.SyncDimTenant, NEXT_DAY, force="again")
     assert status(small, running) == "FAILED"
 
 
@@ -524,7 +525,7 @@ def test_a_run_killed_before_it_commits_leaves_a_row_for_the_next_to_close(small
         small.warehouse.value("select pg_terminate_backend(%(pid)s, 5000)", pid=pid)
     small.warehouse.execute("drop trigger last_moment on etl_job_runs")
     assert runs(small, job) == [(DAY, "RUNNING")]
-    finish(start(small, "RunAll", "--date", DAY))
+    run(small)
     assert runs(small, job) == [(DAY, "FAILED"), (DAY, "SUCCESS")]
     for table, number in counts_of_one_lesson().items():
         assert small.warehouse.value(f"select count(*) from {table}") == number, table

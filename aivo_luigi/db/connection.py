@@ -19,8 +19,8 @@ from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812
 from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
 
 from aivo_luigi import sqlfiles
-from aivo_luigi.config import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, database_urls, etl
-from aivo_luigi.errors import ConfigurationError, describe
+from aivo_luigi.config import database_urls, etl
+from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

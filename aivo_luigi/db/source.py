@@ -44,7 +44,7 @@ def snapshot(application_name: str, day: date, day_is_over: bool) -> Iterator[Sn
         clock, reached, is_replica = row
         if day_is_over and (reached is None or reached < day_end(day)):
             what = "the replica has replayed" if is_replica else "the source's clock says"
-            raise SourceError(f"{what} {reached}: {day} has not ended there yet; run again later")
+            raise SourceError(f"{what} {reached or 'nothing'}: {day} has not ended there yet; run again later")
         yield Snapshot(connection, clock)
 
 

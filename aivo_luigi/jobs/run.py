@@ -76,7 +76,6 @@ def run_job(job: JobSpec, day: date, force: str, report: Report) -> JobResult:
 def _load(
     job: JobSpec, day: date, run_id: str, warehouse: Connection, report: Report, label: str, day_is_over: bool
 ) -> JobResult:
-    job.way.prepare(warehouse, day)
     report("reading the source", 5)
     with warehouse.transaction():
         if job.csv:
@@ -87,6 +86,7 @@ def _load(
         report(f"{staged:,} rows read, loading", 60)
         rejected = reject_whole_rows(warehouse, run_id, job.name, day, job.source_table, job.required, staged)
         warehouse.execute("analyze stage")
+        job.way.prepare(day)
         infer_members(warehouse, job.references)
         load = Load(
             warehouse=warehouse,

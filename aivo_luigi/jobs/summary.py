@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from aivo_luigi.config import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, database_urls
+from aivo_luigi.config import database_urls
 from aivo_luigi.db import connect_warehouse
+from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE
 from aivo_luigi.jobs.completeness import as_array
 from aivo_luigi.tables import NUMBERS, print_table
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from aivo_luigi.config import etl
 from aivo_luigi.dates import to_date_key
-from aivo_luigi.db import Connection
+from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.errors import CheckError, GuardError
 from aivo_luigi.sqlfiles import columns_equal, identifiers
 from aivo_luigi.warehouse.load import Counts, Load
@@ -29,9 +29,13 @@ class DayPartition:
     linked_from: tuple[str, ...] = ()
     row_per_staged: bool = True
 
-    def prepare(self, warehouse: Connection, day: date) -> None:
-        """The month's partition and the year's calendar are there before the load begins."""
-        warehouse.execute("select etl_ensure_day(:'fact', :'day'::date)", fact=self.table, day=day)
+    def prepare(self, day: date) -> None:
+        """Makes the month's partition and the year's calendar, on a connection of their own.
+
+        Attaching a partition locks the dimensions for a moment; within the load they would be locked until its end.
+        """
+        with connect_warehouse("aivo_luigi partition") as another:
+            another.execute("select etl_ensure_day(:'fact', :'day'::date)", fact=self.table, day=day)
 
     def land(self, load: Load) -> Counts:
         """Replaces the day. GuardError when a full day would become empty; CheckError when rows got lost on the way."""

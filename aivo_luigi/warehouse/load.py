@@ -62,8 +62,8 @@ class Way(Protocol):
     def row_per_staged(self) -> bool:
         """Whether each staged row is one row of the table."""
 
-    def prepare(self, warehouse: Connection, day: date) -> None:
-        """What must be there before the load's transaction begins."""
+    def prepare(self, day: date) -> None:
+        """Makes what the rows need a place in; apart from the load's transaction, which has no locks yet."""
 
     def land(self, load: Load) -> Counts:
         """Brings the staged rows into the table, within the load's transaction."""

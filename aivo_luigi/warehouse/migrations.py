@@ -7,10 +7,10 @@ from importlib.resources import as_file, files
 from typing import Any
 
 from aivo_luigi import sqlfiles
-from aivo_luigi.config import WAREHOUSE_VARIABLE, etl
+from aivo_luigi.config import etl
 from aivo_luigi.db import Connection
 from aivo_luigi.db.connection import open_connection
-from aivo_luigi.errors import SchemaError
+from aivo_luigi.errors import WAREHOUSE_VARIABLE, SchemaError
 
 _TABLE = "_yoyo_migration"
 _LOCK = "select pg_advisory_lock(hashtext('aivo_luigi migrations'), 0)"

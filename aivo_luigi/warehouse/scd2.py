@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from aivo_luigi.db import Connection
 from aivo_luigi.sqlfiles import columns_differ, identifiers
 from aivo_luigi.warehouse.load import Counts, Load, guard_mass_close
 
@@ -26,7 +25,7 @@ class Scd2:
     follows_tenant: bool = False
     row_per_staged: bool = True
 
-    def prepare(self, warehouse: Connection, day: date) -> None:
+    def prepare(self, day: date) -> None:
         """Nothing: a dimension has no partitions."""
 
     def land(self, load: Load) -> Counts:
