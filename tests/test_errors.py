@@ -506,4 +506,4 @@ def test_a_value_that_breaks_the_load_is_not_in_the_run_row(pipeline: Pipeline) 
                            created_at="2025-01-01")  # fmt: skip
     output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB)
     assert "Anna" not in output
-    the_line(output, "invalid input syntax", "SQLSTATE 22P02")
+    the_line(output, "invalid text representation", "SQLSTATE 22P02")

@@ -1,6 +1,6 @@
 """RangeDaily over RunAll: every day once, every dimension once, nothing clipped, and little asked when all is there.
 
-AIVO_TEST_DAYS=60 makes most ranges longer than the 6 days that they have by default.
+AIVO_TEST_DAYS=60 makes most ranges longer than the 5 days that they have by default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from support.runs import days as days_from
 from support.world import at, uid
 
 START = date(2025, 1, 10)
-DAYS = int(os.environ.get("AIVO_TEST_DAYS") or 6)
+DAYS = int(os.environ.get("AIVO_TEST_DAYS") or 5)
 
 
 def run_range(
