@@ -500,6 +500,14 @@ def test_no_value_reaches_a_message_of_a_server_that_speaks_another_language(quo
     assert "22P02" in describe(ToldError())
 
 
+@pytest.mark.parametrize("code", ["22999", "22ZZZ", "P0001"])
+def test_an_error_code_that_nobody_knows_is_told(pipeline: Pipeline, code: str) -> None:
+    with pytest.raises(psycopg2.Error) as caught:
+        pipeline.source.execute(f"do $$ begin raise exception 'no \"{VALUE}\"' using errcode = '{code}'; end $$")
+    assert f"(SQLSTATE {code})" in describe(caught.value)
+    assert code == "P0001" or "Anna" not in describe(caught.value)
+
+
 def test_a_value_that_breaks_the_load_is_not_in_the_run_row(pipeline: Pipeline) -> None:
     pipeline.source.execute("alter table tenants alter district_id type text")
     pipeline.source.insert("tenants", id="00000000-0000-0000-0000-000000000001", name="x", district_id=VALUE,

@@ -206,18 +206,16 @@ def make_rich_source(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What one run after the other makes of the rich source's DAY, and how many seconds a run takes."""
+def undisturbed(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
+    """What an undisturbed run makes of the rich source's DAY."""
     source, warehouse = databases.create_from("demo", make_rich_source), databases.create()
     pipeline = Pipeline(Database(source), Database(warehouse), tmp_path_factory.mktemp("undisturbed"))
-    begun = time.monotonic()
     done = pipeline.luigi("RunAll", "--date", DAY)
-    seconds = time.monotonic() - begun
     assert done.returncode == 0, done.stdout + done.stderr
     found = content(pipeline.warehouse)
     assert len(found["fact_sessions"]) > 100
     assert len(found["fact_focus_events"]) > 100
-    yield {"content": found, "seconds": seconds}
+    yield found
     pipeline.source.close()
     pipeline.warehouse.close()
     databases.drop(warehouse)
@@ -233,7 +231,7 @@ def test_two_processes_for_the_same_day_make_what_one_makes(rich, undisturbed):
         finish(process)
     found = rich.warehouse.rows("select job_name, status from etl_job_runs")
     assert sorted((row["job_name"], row["status"]) for row in found) == sorted((job, "SUCCESS") for job in JOBS)
-    assert content(rich.warehouse) == undisturbed["content"]
+    assert content(rich.warehouse) == undisturbed
 
 
 def test_two_processes_into_an_empty_warehouse_make_what_one_makes(rich, undisturbed, empty_url):
@@ -242,7 +240,7 @@ def test_two_processes_into_an_empty_warehouse_make_what_one_makes(rich, undistu
     for process in processes:
         finish(process)
     assert sorted(pipeline.warehouse.column("select job_name from etl_job_runs")) == sorted(JOBS)
-    assert content(pipeline.warehouse) == undisturbed["content"]
+    assert content(pipeline.warehouse) == undisturbed
     pipeline.warehouse.close()
 
 
@@ -252,7 +250,7 @@ def test_two_processes_with_two_workers_each_make_what_one_makes(rich, undisturb
         finish(process)
     found = rich.warehouse.rows("select job_name, status from etl_job_runs")
     assert sorted((row["job_name"], row["status"]) for row in found) == sorted((job, "SUCCESS") for job in JOBS)
-    assert content(rich.warehouse) == undisturbed["content"]
+    assert content(rich.warehouse) == undisturbed
 
 
 def test_two_days_at_once_are_both_built_and_the_dimensions_synced_once(small):
@@ -290,7 +288,7 @@ def test_two_forced_processes_take_turns_and_leave_one_days_rows(rich, undisturb
         "where a.id < b.id and a.started_at < b.completed_at and b.started_at < a.completed_at"
     )
     assert rich.warehouse.column(overlapping) == []
-    assert content(rich.warehouse) == undisturbed["content"]
+    assert content(rich.warehouse) == undisturbed
 
 
 # The lock
@@ -442,15 +440,20 @@ def test_the_row_of_a_run_that_another_waits_for_is_left_alone_while_it_runs(sma
 # Kills
 
 
-def moments() -> list[tuple[int, float]]:
-    """The kills: number, and the share of a run's time after which it comes."""
+def moments() -> list[tuple[int, int, float]]:
+    """The kills: number, the run rows that must be there first, and how many seconds later it comes."""
     chance = random.Random(SEED)
-    return [(number, chance.uniform(0.15, 1.0)) for number in range(KILLS)]
+    found = []
+    for number in range(KILLS):
+        rows = chance.randint(0, len(JOBS))
+        # Without a row to wait for, it comes somewhere in the start and, if there is one, the migration.
+        found.append((number, rows, chance.uniform(0.1, 0.7) if rows == 0 else chance.uniform(0, 0.04)))
+    return found
 
 
-@pytest.mark.parametrize(("number", "share"), moments(), ids=[f"kill{number}" for number in range(KILLS)])
+@pytest.mark.parametrize(("number", "rows", "seconds"), moments(), ids=[f"kill{number}" for number in range(KILLS)])
 def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_put_right(
-    rich, undisturbed, empty_url, databases, number, share
+    rich, undisturbed, empty_url, number, rows, seconds
 ):
     """By turns: the first run of an empty warehouse, one in a migrated one, and a rebuild by force."""
     kind = ("empty", "migrated", "rebuild")[number % 3]
@@ -458,18 +461,18 @@ def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_put_right(
     pipeline = Pipeline(rich.source, warehouse, rich.folder)
     if kind == "rebuild":
         finish(start(pipeline, "RunAll", "--date", DAY))
-    seconds = share * undisturbed["seconds"]
+        rows += len(JOBS)
     process = start(pipeline, "RunAll", "--date", DAY, *(["--force"] if kind == "rebuild" else []))
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
+    while process.poll() is None and rows_so_far(warehouse) < rows:
+        time.sleep(0.001)
+    time.sleep(seconds)
+    process.kill()
     process.wait()
-    print(f"AIVO_TEST_SEED={SEED}: kill {number} ({kind}) after {seconds:.3f} s, {how_far(warehouse)}")
+    print(f"AIVO_TEST_SEED={SEED}: kill {number} ({kind}) {seconds:.3f} s after row {rows}: {how_far(warehouse)}")
 
     finish(start(pipeline, "RunAll", "--date", DAY))
     assert warehouse.value("select count(*) from etl_job_runs where status = 'RUNNING'") == 0
-    assert content(warehouse) == undisturbed["content"]
+    assert content(warehouse) == undisturbed
     assert complete(pipeline)
     failed = warehouse.column("select error_message from etl_job_runs where status = 'FAILED'")
     assert all("abandoned" in message for message in failed)
@@ -483,10 +486,18 @@ def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_put_right(
         warehouse.close()
 
 
+def rows_so_far(warehouse: Database) -> int:
+    """How many runs have begun; none before the migration."""
+    if warehouse.value("select to_regclass('etl_job_runs') is null"):
+        return 0
+    number: int = warehouse.value("select count(*) from etl_job_runs")
+    return number
+
+
 def how_far(warehouse: Database) -> str:
     """What the killed run had come to."""
-    if warehouse.value("select to_regclass('etl_job_runs') is null"):
-        return "before the migration was done"
+    if rows_so_far(warehouse) == 0:
+        return "before the first row"
     rows = warehouse.rows("select status, job_name from etl_job_runs order by started_at")
     running = [row["job_name"] for row in rows if row["status"] == "RUNNING"]
     return f"{len(rows) - len(running)} jobs done, in {running[0] if running else 'between'}"
@@ -550,4 +561,4 @@ def test_a_run_that_lost_its_warehouse_connection_is_put_right_by_the_next(rich,
     process.wait(timeout=60)
     finish(start(rich, "RunAll", "--date", DAY))
     assert rich.warehouse.value("select count(*) from etl_job_runs where status = 'RUNNING'") == 0
-    assert content(rich.warehouse) == undisturbed["content"]
+    assert content(rich.warehouse) == undisturbed

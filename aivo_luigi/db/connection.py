@@ -55,8 +55,11 @@ class Connection:
         return row[0] if row else None
 
     @contextmanager
-    def transaction(self, begin: str = "begin") -> Iterator[None]:
-        """A transaction: committed when the block ends, rolled back when it raises."""
+    def transaction(self, begin: str = "begin isolation level read committed read write") -> Iterator[None]:
+        """A transaction: committed when the block ends, rolled back when it raises.
+
+        Read committed, whatever the database's default: what is read under a lock must be what the lock waited for.
+        """
         self.execute(begin)
         try:
             yield
@@ -110,9 +113,13 @@ def _connect(url: str, application_name: str, what: str, variable: str) -> Itera
 
 
 def open_connection(url: str, what: str, variable: str, **options: Any) -> PsycopgConnection:
-    """A connection of its own, outside the pools. Raises ConfigurationError when it can't be had."""
+    """A connection of its own, outside the pools. Raises ConfigurationError when it can't be had.
+
+    Both sides of a COPY must spell text the same way, so that no database's own client_encoding may count.
+    """
+    options |= {"connect_timeout": etl().connect_timeout, "client_encoding": "UTF8"}
     try:
-        connection: PsycopgConnection = psycopg2.connect(url, connect_timeout=etl().connect_timeout, **options)
+        connection: PsycopgConnection = psycopg2.connect(url, **options)
     except psycopg2.Error as error:
         raise ConfigurationError(f"the {what} can't be reached ({describe(error)}): check {variable}") from error
     return connection

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, BinaryIO
 
+import psycopg2
 from psycopg2 import sql
 
 from aivo_luigi.db.connection import Connection
@@ -74,7 +75,9 @@ def _copy(source: Connection, warehouse: Connection, query: str, options: str, r
         try:
             rows = _copy_in(warehouse, options, _Reporting(stream, failures, thread, report))
         except BaseException:
-            stream.close()  # the extracting side sees a broken pipe and stops
+            # The extracting side sees a broken pipe when it next writes, and is cancelled in case that takes long.
+            stream.close()
+            source.raw.cancel()
             thread.join()
             _prefer_cause(failures)
             raise
@@ -91,7 +94,7 @@ def _copy_in(warehouse: Connection, options: str, stream: Any) -> int:
 def _prefer_cause(failures: list[BaseException]) -> None:
     """When extraction failed, that is the error to tell, not the broken stream that the warehouse saw."""
     for failure in failures:
-        if not isinstance(failure, BrokenPipeError):
+        if not isinstance(failure, BrokenPipeError | psycopg2.errors.QueryCanceled):
             raise failure
 
 

@@ -33,7 +33,7 @@ class BuildFactFocusEvents(FactJob):
         links_to_sessions=True,
     )
     source_table = "session_events"
-    required = ("event_id", "tenant_id", "learner_id")
+    required = ("event_id", "session_id", "tenant_id", "learner_id")
     references = (TENANT, LEARNER)
     requires_jobs = (SyncDimTenant, SyncDimLearner, BuildFactSessions)
 

@@ -44,6 +44,7 @@ class DayPartition:
         key = identifiers(self.business_key)
         load.warehouse.file("load/versions_in_force.sql")
         if self.links_to_sessions:
+            load.warehouse.file("load/lock_links_shared.sql")
             load.warehouse.file("load/session_links.sql")
         load.show_rows()
         columns = _columns_of_loaded(load.warehouse)
@@ -66,6 +67,8 @@ class DayPartition:
                 f"{load.job_name} for {load.day} would replace {deleted} rows by none: look at the source, or allow it "
                 "with --etl-allow-empty-rebuild"
             )
+        if self.linked_from:
+            load.warehouse.file("load/lock_links.sql")
         for fact in self.linked_from:
             load.warehouse.file("load/relink_sessions.sql", fact=fact, date_key=date_key)
         return Counts(inserted=inserted, deleted=deleted)

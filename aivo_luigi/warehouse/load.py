@@ -43,6 +43,7 @@ class Load:
             "date_key": to_date_key(self.day),
             "day_start": day_start(self.day),
             "day_end": day_end(self.day),
+            "clock": self.clock,
             "snapshot_at": day_end(self.day) - timedelta(microseconds=1),
         }
 

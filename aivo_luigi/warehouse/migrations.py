@@ -73,14 +73,9 @@ def _backend(url: str) -> Any:
 
     class Backend(PostgresqlBackend):  # type: ignore[misc]
         def connect(self, dburi: Any) -> Any:
-            connection = open_connection(
-                url,
-                "warehouse",
-                WAREHOUSE_VARIABLE,
-                application_name="aivo_luigi migrate",
-                options=f"-c TimeZone=UTC -c lock_timeout={etl().lock_timeout}s",
-            )
+            connection = open_connection(url, "warehouse", WAREHOUSE_VARIABLE, application_name="aivo_luigi migrate")
             connection.autocommit = True
+            connection.cursor().execute(f"set timezone = 'UTC'; set lock_timeout = '{etl().lock_timeout}s'")
             return connection
 
         def lock(self, timeout: int = 10) -> AbstractContextManager[None]:

@@ -1,17 +1,6 @@
 -- Which version of a tenant or learner was in force when: the last one that began by then, else the first.
 -- The spans of one id cover all time without overlap: joining on id and span finds exactly one version, by hash.
-create temporary table tenant_version on commit drop as
-select
-    tenant_id,
-    tenant_key,
-    case
-        when row_number() over history = 1 then timestamptz '-infinity'
-        else effective_from
-    end as valid_from,
-    coalesce(lead(effective_from) over history, timestamptz 'infinity') as valid_to
-from dim_tenant
-window history as (partition by tenant_id order by effective_from, tenant_key);
-
+-- Learners first: whatever tenant a learner's version names is then there when the tenants are read.
 create temporary table learner_version on commit drop as
 select
     learner_id,
@@ -25,5 +14,17 @@ select
 from dim_learner
 where learner_id in (select stage.learner_id from stage)
 window history as (partition by learner_id order by effective_from, learner_key);
+
+create temporary table tenant_version on commit drop as
+select
+    tenant_id,
+    tenant_key,
+    case
+        when row_number() over history = 1 then timestamptz '-infinity'
+        else effective_from
+    end as valid_from,
+    coalesce(lead(effective_from) over history, timestamptz 'infinity') as valid_to
+from dim_tenant
+window history as (partition by tenant_id order by effective_from, tenant_key);
 
 analyze tenant_version, learner_version;

@@ -238,15 +238,18 @@ declare
     month date := date_trunc('month', day)::date;
     next_month date := (date_trunc('month', day) + interval '1 month')::date;
     partition_name text := fact || to_char(day, '"_"YYYY"_"MM');
+    fact_schema oid := (select relnamespace from pg_class where oid = fact::regclass);
 begin
-    if to_regclass(partition_name) is not null then
+    if exists (select from pg_class where relname = partition_name and relnamespace = fact_schema) then
         return;
     end if;
     perform pg_advisory_xact_lock(hashtext('aivo_luigi partitions'), 0);
-    if to_regclass(partition_name) is not null then
+    if exists (select from pg_class where relname = partition_name and relnamespace = fact_schema) then
         return;
     end if;
     perform etl_make_dates(extract(year from day)::integer);
+    -- Attaching clones the foreign keys, which locks the dimensions; in the order in which inferred members lock them.
+    lock table dim_tenant, dim_learner, dim_subject, dim_skill in share row exclusive mode;
     execute format(
         'create table %I (like %I including defaults including constraints including comments)', partition_name, fact
     );

@@ -21,7 +21,7 @@ return case
         or (
             jsonb_typeof(given) = 'string'
             and length(given #>> '{}') <= 1000
-            and given #>> '{}' ~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$'
+            and given #>> '{}' ~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?0*[0-9]{1,3})?$'
         )
         then
             case

@@ -17,7 +17,8 @@ from session_events as events
 left join sessions
     on
         events.session_id = sessions.id
-        and isfinite(sessions.started_at)
+        and sessions.started_at >= '0001-01-01'
+        and sessions.started_at < '10000-01-01'
 where
     events.event_time >= :'day_start'::timestamptz
     and events.event_time < :'day_end'::timestamptz

@@ -62,4 +62,5 @@ left join answered on submitted.id = answered.submission_id
 left join sessions
     on
         submitted.session_id = sessions.id
-        and isfinite(sessions.started_at)
+        and sessions.started_at >= '0001-01-01'
+        and sessions.started_at < '10000-01-01'

@@ -1,0 +1,16 @@
+-- Each check returns the rows that break its promise. failing: the sync is rolled back; warning: it is logged.
+-- A tenant that changes while users are synced is caught up with by the next sync: a warning.
+
+-- failing: no_user_deleted_in_the_source_is_active
+select dim_user.user_id
+from dim_user
+inner join loaded on dim_user.user_id = loaded.user_id
+where
+    loaded.is_deleted
+    and dim_user.is_active;
+
+-- warning: a_user_points_at_the_last_version_of_its_tenant
+select dim_user.user_id
+from dim_user
+inner join dim_tenant_latest on dim_user.tenant_id = dim_tenant_latest.tenant_id
+where dim_user.tenant_key <> dim_tenant_latest.tenant_key;
