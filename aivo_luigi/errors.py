@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from urllib.parse import unquote
 
 from psycopg2 import errors
@@ -64,7 +65,10 @@ def describe(error: BaseException) -> str:
 def _server_message(sqlstate: str, message: str) -> str:
     """The server's message. One of a data exception (class 22) quotes the value, so its standard name stands for it."""
     if sqlstate.startswith("22"):
-        message = re.sub(r"(?<!^)(?=[A-Z])", " ", errors.lookup(sqlstate).__name__).lower()
+        name = "DataException"
+        with suppress(KeyError):  # a code that nobody knows
+            name = errors.lookup(sqlstate).__name__
+        message = re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
     return f"{message.splitlines()[0]} (SQLSTATE {sqlstate})"
 
 

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any, BinaryIO
 
@@ -77,7 +78,8 @@ def _copy(source: Connection, warehouse: Connection, query: str, options: str, r
         except BaseException:
             # The extracting side sees a broken pipe when it next writes, and is cancelled in case that takes long.
             stream.close()
-            source.raw.cancel()
+            with suppress(psycopg2.Error):
+                source.raw.cancel()
             thread.join()
             _prefer_cause(failures)
             raise
