@@ -95,15 +95,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def lesson(world: Any) -> Any:
     """A row of everything on DAY."""
-    world.tenant()
-    world.learner()
-    world.user()
-    world.skill()
-    world.session()
-    world.event("FOCUS_BREAK_STARTED")
-    world.submission()
-    world.skill_state(mastery_level=0.5)
-    world.recommendation()
+    world.row_of_everything()
     return world
 
 

@@ -188,15 +188,7 @@ def rich(pipeline: Pipeline, databases: Databases) -> Iterator[Pipeline]:
 @pytest.fixture
 def small(pipeline: Pipeline, world: Any) -> Pipeline:
     """A pipeline from a source with a row of everything."""
-    world.tenant()
-    world.learner()
-    world.user()
-    world.skill()
-    world.session()
-    world.event("FOCUS_BREAK_STARTED")
-    world.submission()
-    world.skill_state(mastery_level=0.5)
-    world.recommendation()
+    world.row_of_everything()
     return pipeline
 
 

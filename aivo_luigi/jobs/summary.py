@@ -19,7 +19,7 @@ def print_summary(jobs: Sequence[str], day: date) -> None:
     """Prints each job's rows and seconds, in the order of `jobs`."""
     with connect_warehouse("aivo_luigi summary") as warehouse:
         rows = warehouse.file("monitoring/day_summary.sql", jobs=as_array(jobs), day=day).fetchall()
-    by_job = {name: (*counts, duration_ms / 1000) for name, _, *counts, duration_ms, _ in rows}
+    by_job = {name: (*counts, duration_ms / 1000) for name, *counts, duration_ms in rows}
     print_table(
         f"The warehouse holds {day}",
         ("job", *NUMBERS, "seconds"),

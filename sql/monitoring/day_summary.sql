@@ -2,14 +2,12 @@
 -- Variables: jobs (names, as an array's text), day.
 select distinct on (job_name)
     job_name,
-    status,
     rows_processed,
     rows_inserted,
     rows_updated,
     rows_deleted,
     rows_rejected,
-    duration_ms,
-    error_message
+    duration_ms
 from etl_job_runs
 where
     job_name = any(:'jobs'::text[])

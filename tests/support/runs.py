@@ -60,14 +60,6 @@ CONTENT = {
     },
 }
 
-KEYS = {
-    "fact_sessions": "session_id::text as id, session_key as key",
-    "fact_focus_events": "event_id::text as id, focus_event_key as key",
-    "fact_homework_events": "submission_id::text as id, homework_event_key as key",
-    "fact_learning_progress": "date_key || ' ' || learner_key || ' ' || subject_key as id, progress_key as key",
-    "fact_recommendation_events": "recommendation_id::text as id, recommendation_event_key as key",
-}
-
 
 def content(warehouse: Database) -> dict[str, list[str]]:
     """Every row of every table as text, without surrogate keys, sorted."""
@@ -77,36 +69,9 @@ def content(warehouse: Database) -> dict[str, list[str]]:
     }
 
 
-def surrogate_keys(warehouse: Database) -> dict[str, dict[str, int]]:
-    """The surrogate key of each business id, by fact."""
-    return {
-        fact: {row["id"]: row["key"] for row in warehouse.rows(f"select {what} from {fact}")}
-        for fact, what in KEYS.items()
-    }
-
-
 def runs(warehouse: Database, status: str = "SUCCESS") -> list[dict[str, Any]]:
     """The run rows of a status, oldest first."""
     return warehouse.rows("select * from etl_job_runs where status = %(status)s order by started_at", status=status)
-
-
-def succeed(warehouse: Database, jobs: list[str], days: list[date], started_at: str) -> None:
-    """SUCCESS rows as earlier runs would have left them."""
-    warehouse.insert_many(
-        "etl_job_runs",
-        [
-            {
-                "job_name": job,
-                "run_date": day,
-                "target_date": day,
-                "status": "SUCCESS",
-                "started_at": started_at,
-                "completed_at": started_at,
-            }
-            for job in jobs
-            for day in days
-        ],
-    )
 
 
 def days(start: date, number: int) -> list[date]:

@@ -260,6 +260,18 @@ class World:
             responded_at=None,
         )
 
+    def row_of_everything(self) -> None:
+        """A row of each table that a job reads, on DAY."""
+        self.tenant()
+        self.learner()
+        self.user()
+        self.skill()
+        self.session()
+        self.event("FOCUS_BREAK_STARTED")
+        self.submission()
+        self.skill_state(mastery_level=0.5)
+        self.recommendation()
+
     def _insert(self, table: str, row_name: str, given: dict[str, Any], **defaults: Any) -> UUID:
         row = {"id": uid(row_name)} | defaults | given
         self.source.insert(table, **row)
