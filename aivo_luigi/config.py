@@ -23,7 +23,16 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
     allow_empty_rebuild = luigi.BoolParameter(
         default=False, description="let a rebuild replace the rows of a day by none at all"
     )
+    allow_lagging_source = luigi.BoolParameter(
+        default=False, description="build a day that the source, or the replica that it is, has not passed yet"
+    )
     look_back_days = luigi.IntParameter(default=7, description="days in which late data are looked for")
+    late_commit_hours = luigi.IntParameter(
+        default=24, description="hours that a transaction of the source may take to commit a changed skill state"
+    )
+    reconcile_days = luigi.IntParameter(
+        default=7, description="days after which the skill states are read as a whole again"
+    )
     connect_timeout = luigi.IntParameter(default=10, description="seconds to wait for a database to answer")
     statement_timeout = luigi.IntParameter(default=3600, description="seconds after which a statement is cancelled")
     lock_timeout = luigi.IntParameter(default=300, description="seconds to wait for a lock, another run's included")

@@ -68,6 +68,15 @@ class Connection:
             raise
         self.execute("commit")
 
+    @contextmanager
+    def rolled_back(self) -> Iterator[None]:
+        """A transaction that is rolled back, however the block ends."""
+        self.execute("begin isolation level read committed read write")
+        try:
+            yield
+        finally:
+            self._roll_back()
+
     def _roll_back(self) -> None:
         """A connection that can't even roll back is closed; the server rolls back when it sees that."""
         try:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import psycopg2
 
-from aivo_luigi.config import database_urls
+from aivo_luigi.config import database_urls, etl
 from aivo_luigi.dates import day_end
 from aivo_luigi.db.connection import Connection, connect_source
 from aivo_luigi.errors import SourceError, describe
@@ -28,7 +28,7 @@ def snapshot(application_name: str, day: date, day_is_over: bool) -> Iterator[Sn
     """The source at this moment, for building `day`.
 
     Raises SourceError when the day is over for the warehouse but not yet for the source: its clock, or what it has
-    replayed where it is a replica, lies before the day's end.
+    replayed where it is a replica, lies before the day's end; `--etl-allow-lagging-source` lets it through.
     """
     urls = database_urls()
     if urls.embedded:
@@ -42,9 +42,13 @@ def snapshot(application_name: str, day: date, day_is_over: bool) -> Iterator[Sn
         row = connection.file("source/clock.sql").fetchone()
         assert row is not None
         clock, reached, is_replica = row
-        if day_is_over and (reached is None or reached < day_end(day)):
+        lags = day_is_over and (reached is None or reached < day_end(day))
+        if lags and not etl().allow_lagging_source:
             what = "the replica has replayed" if is_replica else "the source's clock says"
-            raise SourceError(f"{what} {reached or 'nothing'}: {day} has not ended there yet; run again later")
+            raise SourceError(
+                f"{what} {reached or 'nothing'}: {day} has not ended there yet; run again later, or build it as it is "
+                "with --etl-allow-lagging-source"
+            )
         yield Snapshot(connection, clock)
 
 

@@ -33,32 +33,34 @@ _BINARY_TYPES = {
 }
 
 
-def stage_query(source: Connection, warehouse: Connection, query: str, report: Callable[[], None]) -> int:
-    """Copies what a query on the source returns into the temporary table `stage` of the warehouse.
+def stage_query(source: Connection, warehouse: Connection, query: str, table: str, report: Callable[[], None]) -> int:
+    """Copies what a query on the source returns into a new temporary table of the warehouse.
 
     The table takes its columns and types from the query, so that the binary format is safe; a type whose binary form
     may differ between servers makes the whole stream text. Returns the number of rows; calls `report` now and then.
     """
     columns = describe_query(source, query)
     binary = all(oid in _BINARY_TYPES for _, oid in columns)
-    _create_stage(warehouse, [(name, _BINARY_TYPES[oid] if binary else "text") for name, oid in columns])
-    return _copy(source, warehouse, query, "(format binary)" if binary else "(format text)", report)
+    _create(warehouse, table, [(name, _BINARY_TYPES[oid] if binary else "text") for name, oid in columns])
+    return _copy(source, warehouse, query, table, "(format binary)" if binary else "(format text)", report)
 
 
 def stage_csv(warehouse: Connection, name: str) -> int:
     """Copies a CSV file with a header, below sql/, into the temporary table `stage`. Returns the number of rows."""
     with files("aivo_luigi").joinpath("sql", *name.split("/")).open("rb") as file:
         header = file.readline().decode().strip().split(",")
-        _create_stage(warehouse, [(column, "text") for column in header])
-        return _copy_in(warehouse, "(format csv)", file)
+        _create(warehouse, "stage", [(column, "text") for column in header])
+        return _copy_in(warehouse, "stage", "(format csv)", file)
 
 
-def _create_stage(warehouse: Connection, columns: list[tuple[str, str]]) -> None:
+def _create(warehouse: Connection, table: str, columns: list[tuple[str, str]]) -> None:
     definition = sql.SQL(", ").join(sql.SQL("{} " + kind).format(sql.Identifier(name)) for name, kind in columns)
-    warehouse.execute("create temporary table stage (:columns) on commit drop", columns=definition)
+    warehouse.execute('create temporary table :"name" (:columns) on commit drop', name=table, columns=definition)
 
 
-def _copy(source: Connection, warehouse: Connection, query: str, options: str, report: Callable[[], None]) -> int:
+def _copy(
+    source: Connection, warehouse: Connection, query: str, table: str, options: str, report: Callable[[], None]
+) -> int:
     """Both COPYs at once, a pipe between them: memory is two buffers, whatever the number of rows."""
     reading, writing = os.pipe()
     failures: list[BaseException] = []
@@ -74,7 +76,7 @@ def _copy(source: Connection, warehouse: Connection, query: str, options: str, r
         thread = threading.Thread(target=extract, name="extract", daemon=True)
         thread.start()
         try:
-            rows = _copy_in(warehouse, options, _Reporting(stream, failures, thread, report))
+            rows = _copy_in(warehouse, table, options, _Reporting(stream, failures, thread, report))
         except BaseException:
             # The extracting side sees a broken pipe when it next writes, and is cancelled in case that takes long.
             stream.close()
@@ -87,9 +89,9 @@ def _copy(source: Connection, warehouse: Connection, query: str, options: str, r
     return rows
 
 
-def _copy_in(warehouse: Connection, options: str, stream: Any) -> int:
+def _copy_in(warehouse: Connection, table: str, options: str, stream: Any) -> int:
     cursor = warehouse.raw.cursor()
-    cursor.copy_expert(f"copy stage from stdin {options}", stream, size=_BUFFER)
+    cursor.copy_expert(f"copy {table} from stdin {options}", stream, size=_BUFFER)
     return cursor.rowcount
 
 

@@ -59,6 +59,17 @@ class ForceParameter(luigi.Parameter):
         return {**_store(param_name, task_name), "nargs": "?", "const": _BARE}
 
 
+class TokenParameter(luigi.Parameter):
+    """The token under which a task forces others: a new one for each task that isn't given one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(default="", positional=False, **options)
+
+    def normalize(self, value: str | None) -> str:
+        """The value, or a token that no run has had before."""
+        return value or new_token()
+
+
 def _store(param_name: str, task_name: str | None) -> dict[str, Any]:
     """What Luigi tells argparse of an option."""
     options: dict[str, Any] = luigi.Parameter._parser_kwargs(param_name, task_name)

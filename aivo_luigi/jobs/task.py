@@ -17,7 +17,8 @@ from aivo_luigi.jobs.completeness import RunTarget, complete_days
 from aivo_luigi.jobs.parameters import DayParameter, ForceParameter
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.jobs.result import JobResult
-from aivo_luigi.jobs.run import JobSpec, run_job
+from aivo_luigi.jobs.run import run_job
+from aivo_luigi.jobs.staging import JobSpec
 from aivo_luigi.warehouse.load import Way
 from aivo_luigi.warehouse.members import Reference
 
@@ -38,6 +39,7 @@ class Job(luigi.Task):
     references: ClassVar[Sequence[Reference]] = ()
     requires_jobs: ClassVar[Sequence[type[Job]]] = ()
     csv: ClassVar[str] = ""
+    keeps_history: ClassVar[bool] = False
 
     date = DayParameter(description="UTC day, YYYY-MM-DD (default: yesterday)")
     force = ForceParameter(description="run although complete; with a NAME, once for that name")
@@ -57,7 +59,9 @@ class Job(luigi.Task):
     @classmethod
     def spec(cls) -> JobSpec:
         """What run_job needs to know of the job."""
-        return JobSpec(cls.job_name(), cls.way, cls.source_table, cls.required, cls.references, cls.csv)
+        return JobSpec(
+            cls.job_name(), cls.way, cls.source_table, cls.required, cls.references, cls.csv, cls.keeps_history
+        )
 
     def requires(self) -> Iterator[Job]:
         """The jobs that must be complete first; forced too as far as the wrapper that forced this one wraps them."""

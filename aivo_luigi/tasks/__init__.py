@@ -1,4 +1,4 @@
-"""What runs: ten declarations and three wrappers."""
+"""What runs: ten declarations, three wrappers, and the rebuild of late days."""
 
 from aivo_luigi.tasks.dimensions import SyncDimLearner, SyncDimSkill, SyncDimSubject, SyncDimTenant, SyncDimUser
 from aivo_luigi.tasks.facts import (
@@ -8,6 +8,7 @@ from aivo_luigi.tasks.facts import (
     BuildFactRecommendationEvents,
     BuildFactSessions,
 )
+from aivo_luigi.tasks.late import RebuildLateDays
 from aivo_luigi.tasks.wrappers import BuildFacts, RunAll, SyncDimensions
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "BuildFactRecommendationEvents",
     "BuildFactSessions",
     "BuildFacts",
+    "RebuildLateDays",
     "RunAll",
     "SyncDimLearner",
     "SyncDimSkill",

@@ -64,6 +64,7 @@ class BuildFactLearningProgress(FactJob):
     )
     source_table = "learner_skill_states"
     required = ("state_id", "tenant_id", "learner_id", "skill_id")
+    keeps_history = True
     references = (TENANT, LEARNER, SKILL)
     requires_jobs = (SyncDimTenant, SyncDimLearner, SyncDimSkill, SyncDimSubject)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from psycopg2 import sql
+
 from aivo_luigi.config import etl
 from aivo_luigi.dates import to_date_key
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.errors import CheckError, GuardError
 from aivo_luigi.sqlfiles import columns_equal, identifiers
+from aivo_luigi.warehouse.differences import Differences, find_differences
 from aivo_luigi.warehouse.load import Counts, Load
 
 
@@ -29,6 +32,11 @@ class DayPartition:
     linked_from: tuple[str, ...] = ()
     row_per_staged: bool = True
 
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The business key."""
+        return self.business_key
+
     def prepare(self, day: date) -> None:
         """Makes the month's partition and the year's calendar, on a connection of their own.
 
@@ -42,12 +50,9 @@ class DayPartition:
         date_key = to_date_key(load.day)
         names = {"fact": self.table, "surrogate_key": self.surrogate_key, "date_key": date_key}
         key = identifiers(self.business_key)
-        load.warehouse.file("load/versions_in_force.sql")
         if self.links_to_sessions:
             load.warehouse.file("load/lock_links_shared.sql")
-            load.warehouse.file("load/session_links.sql")
-        load.show_rows()
-        columns = _columns_of_loaded(load.warehouse)
+        columns = self._show_rows(load)
         deleted = load.warehouse.file("load/day_before.sql", **names, business_key=key).rowcount
         inserted = load.warehouse.file(
             "load/day_rebuild.sql",
@@ -72,6 +77,20 @@ class DayPartition:
         for fact in self.linked_from:
             load.warehouse.file("load/relink_sessions.sql", fact=fact, date_key=date_key)
         return Counts(inserted=inserted, deleted=deleted)
+
+    def compare(self, load: Load, most: int) -> Differences:
+        """Compares the day's rows."""
+        columns = self._show_rows(load)
+        held = sql.SQL("date_key = {}").format(sql.Literal(to_date_key(load.day)))
+        return find_differences(load.warehouse, self.table, self.business_key, columns, most, held)
+
+    def _show_rows(self, load: Load) -> list[str]:
+        """Makes the view `loaded`, and returns the names of its columns."""
+        load.warehouse.file("load/versions_in_force.sql")
+        if self.links_to_sessions:
+            load.warehouse.file("load/session_links.sql")
+        load.show_rows()
+        return _columns_of_loaded(load.warehouse)
 
 
 def _columns_of_loaded(warehouse: Connection) -> list[str]:

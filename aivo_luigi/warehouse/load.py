@@ -10,6 +10,7 @@ from aivo_luigi.config import etl
 from aivo_luigi.dates import day_end, day_start, to_date_key
 from aivo_luigi.db import Connection
 from aivo_luigi.errors import GuardError
+from aivo_luigi.warehouse.differences import Differences
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Way(Protocol):
         """The table's name."""
 
     @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that name a row of the table for the source."""
+
+    @property
     def row_per_staged(self) -> bool:
         """Whether each staged row is one row of the table."""
 
@@ -69,14 +74,17 @@ class Way(Protocol):
     def land(self, load: Load) -> Counts:
         """Brings the staged rows into the table, within the load's transaction."""
 
+    def compare(self, load: Load, most: int) -> Differences:
+        """What landing the staged rows would change, and the first `most` of those rows; the table is left alone."""
 
-def guard_mass_close(load: Load, table: str, closed: int, members: int) -> None:
-    """Raises GuardError when a sync would close more than a fifth of the current members, and more than 20 of them.
+
+def guard_mass_close(what: str, table: str, closed: int, members: int) -> None:
+    """Raises GuardError when `what` would close more than a fifth of the current members, and more than 20 of them.
 
     An empty or half-restored source must not end the world. `--etl-allow-mass-close` lets it through.
     """
     if closed > 20 and closed * 5 > members and not etl().allow_mass_close:
         raise GuardError(
-            f"{load.job_name} would close {closed} of {members} current members of {table}, as if they were gone from "
+            f"{what} would close {closed} of {members} current members of {table}, as if they were gone from "
             "the source: look at the source, or allow it with --etl-allow-mass-close"
         )

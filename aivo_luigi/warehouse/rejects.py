@@ -1,58 +1,62 @@
-"""Rows that can't be loaded at all: recorded with run and reason, never lost, and never too many."""
+"""What can't be loaded: whole rows and single fields, recorded with run and reason, never lost, and never too many.
+
+While a run lasts they are in the temporary table `rejected`; a row of it without a field is a whole row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
 
+from aivo_luigi import sqlfiles
 from aivo_luigi.config import etl
 from aivo_luigi.db import Connection
 from aivo_luigi.errors import GuardError
 
 
 def reject_whole_rows(
-    warehouse: Connection,
-    run_id: str,
-    job_name: str,
-    day: date,
-    source_table: str,
-    required: Sequence[str],
-    staged: int,
+    warehouse: Connection, staged: str, source_table: str, required: Sequence[str], known: int, what: str
 ) -> int:
-    """Moves the staged rows without one of the required columns to etl_rejected_rows; returns how many.
+    """Moves the rows without one of the required columns from the table `staged` to `rejected`; returns how many.
 
-    The first of `required` is the row's own id. What an earlier run of the day recorded is replaced. Raises GuardError
-    when more than max_reject_share of the staged rows would be rejected.
+    The first of `required` is the row's own id. Raises GuardError when they are more than max_reject_share of `known`,
+    the rows that the job knows of; `what` is the job and day.
     """
-    warehouse.execute(
-        "delete from etl_rejected_rows where job_name = :'job_name' and target_date = :'target_date'::date",
-        job_name=job_name,
-        target_date=day,
-    )
+    warehouse.file("load/rejected.sql")
     rejected = sum(
         warehouse.file(
             "load/reject_whole_rows.sql",
-            run_id=run_id,
-            job_name=job_name,
-            target_date=day,
+            staged=staged,
             source_table=source_table,
             source_id=required[0],
             required=column,
         ).rowcount
         for column in required
     )
-    if rejected > etl().max_reject_share * staged:
+    if rejected > etl().max_reject_share * known:
         raise GuardError(
-            f"{job_name} for {day} can't load {rejected} of {staged} rows ({_first_few(warehouse, run_id)}): look at "
-            "the source, or allow more with --etl-max-reject-share"
+            f"{what} can't load {rejected} of {known} rows ({_first_few(warehouse)}): look at the source, or allow "
+            "more with --etl-max-reject-share"
         )
     return rejected
 
 
-def _first_few(warehouse: Connection, run_id: str) -> str:
+def reject_fields(warehouse: Connection, name: str) -> None:
+    """Adds the fields that rejects.sql of a job finds unreadable to `rejected`; without the file there are none."""
+    if sqlfiles.exists(name):
+        warehouse.execute(
+            "insert into rejected (source_table, source_id, field, reason, payload)"
+            f" select source_table, source_id, field, reason, payload from ({sqlfiles.read(name)}) as unreadable"
+        )
+
+
+def record_rejects(warehouse: Connection, run_id: str, job_name: str, day: date) -> int:
+    """Records what was rejected, in place of what an earlier run of the day recorded; returns how many records."""
+    return warehouse.file("load/record_rejects.sql", run_id=run_id, job_name=job_name, target_date=day).rowcount
+
+
+def _first_few(warehouse: Connection) -> str:
     rows = warehouse.execute(
-        "select coalesce(source_id, 'without id') || ': ' || reason from etl_rejected_rows"
-        " where run_id = :'run_id'::uuid order by source_id limit 3",
-        run_id=run_id,
+        "select coalesce(source_id, 'without id') || ': ' || reason from rejected order by source_id limit 3"
     ).fetchall()
     return ", ".join(row[0] for row in rows)

@@ -8,6 +8,7 @@ from datetime import date
 from psycopg2 import sql
 
 from aivo_luigi.sqlfiles import columns_differ, identifiers
+from aivo_luigi.warehouse.differences import Differences, find_differences
 from aivo_luigi.warehouse.load import Counts, Load, guard_mass_close
 
 
@@ -28,6 +29,11 @@ class Scd1:
     follows_tenant: bool = False
     row_per_staged: bool = True
 
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The business key."""
+        return (self.business_key,)
+
     def prepare(self, day: date) -> None:
         """Nothing: a dimension has no partitions."""
 
@@ -47,7 +53,7 @@ class Scd1:
         assert row is not None
         inserted, updated, deleted, closed, members = row
         gone = load.warehouse.file("load/scd1_gone.sql", **names).rowcount if self.deactivates else 0
-        guard_mass_close(load, self.table, closed + gone, members)
+        guard_mass_close(load.job_name, self.table, closed + gone, members)
         if inserted or updated or deleted:
             load.warehouse.file(
                 "load/scd1_apply.sql",
@@ -58,3 +64,12 @@ class Scd1:
         if self.follows_tenant:
             load.warehouse.file("load/repoint_tenants.sql", dimension=self.table, follows=sql.SQL("true"))
         return Counts(inserted, updated, deleted + gone)
+
+    def compare(self, load: Load, most: int) -> Differences:
+        """Compares all members with the source's rows; one that is gone from there must be inactive."""
+        load.show_rows()
+        columns = (self.business_key, *self.compared, *(("tenant_key",) if self.follows_tenant else ()))
+        key = sql.Identifier(self.business_key)
+        is_active = sql.Identifier("is_active") if self.deactivates else sql.SQL("true")
+        held = sql.SQL("not is_inferred and ({} or {} in (select {} from loaded))").format(is_active, key, key)
+        return find_differences(load.warehouse, self.table, self.key_columns, columns, most, held)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from psycopg2 import sql
+
 from aivo_luigi.sqlfiles import columns_differ, identifiers
+from aivo_luigi.warehouse.differences import Differences, find_differences
 from aivo_luigi.warehouse.load import Counts, Load, guard_mass_close
 
 
@@ -25,6 +28,11 @@ class Scd2:
     follows_tenant: bool = False
     row_per_staged: bool = True
 
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The business key."""
+        return (self.business_key,)
+
     def prepare(self, day: date) -> None:
         """Nothing: a dimension has no partitions."""
 
@@ -43,7 +51,7 @@ class Scd2:
         ).fetchone()
         assert row is not None
         inserted, updated, deleted, closed, members = row
-        guard_mass_close(load, self.table, closed, members)
+        guard_mass_close(load.job_name, self.table, closed, members)
         if inserted or updated or deleted:
             load.warehouse.file(
                 "load/scd2_apply.sql",
@@ -56,3 +64,17 @@ class Scd2:
                 "load/repoint_tenants.sql", dimension=self.table, follows=identifiers(("is_current",), "dimension")
             )
         return Counts(inserted, updated, deleted)
+
+    def compare(self, load: Load, most: int) -> Differences:
+        """Compares the current versions with the source's live rows."""
+        load.show_rows()
+        columns = (self.business_key, *self.tracked, *(("tenant_key",) if self.follows_tenant else ()))
+        return find_differences(
+            load.warehouse,
+            self.table,
+            self.key_columns,
+            columns,
+            most,
+            held=sql.SQL("is_current and not is_inferred"),
+            wanted="deleted_at is null",
+        )

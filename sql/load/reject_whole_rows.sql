@@ -1,16 +1,13 @@
--- Moves the staged rows that lack a key which every row must have into etl_rejected_rows.
--- Variables: run_id, job_name, target_date, source_table, source_id (column), required (column).
+-- Moves the rows of a staged table that lack a key which every row must have into rejected.
+-- Variables: staged (table), source_table, source_id (column), required (column).
 with lacking as (
-    delete from stage
-    where :"required" is null
-    returning stage.*
+    delete from :"staged" as staged
+    where staged.:"required" is null
+    returning staged.*
 )
 
-insert into etl_rejected_rows (run_id, job_name, target_date, source_table, source_id, reason, payload)
+insert into rejected (source_table, source_id, reason, payload)
 select
-    :'run_id'::uuid,
-    :'job_name',
-    :'target_date'::date,
     :'source_table',
     lacking.:"source_id"::text,
     'no ' || :'required',

@@ -5,7 +5,7 @@
 --   close     deleted in the source, or gone from it: the current version ends
 --   revive    deleted once, and back again: a new version begins
 -- Variables: dimension, business_key, surrogate_key, differs (tracked attributes old and new), clock.
--- Reads loaded: the rows of the source.
+-- Reads loaded: the rows of the source; and rejected: a row that can't be loaded is not gone.
 create temporary table scd2_change on commit drop as
 with closed as (
     select
@@ -54,6 +54,13 @@ gone as (
             select
             from loaded as incoming
             where incoming.:"business_key" = current_version.:"business_key"
+        )
+        and not exists (
+            select
+            from rejected
+            where
+                rejected.field is null
+                and rejected.source_id = current_version.:"business_key"::text
         )
 ),
 

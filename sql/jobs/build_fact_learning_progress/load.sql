@@ -1,11 +1,11 @@
 -- Grain: one row per learner and subject, as they stood at the day's end. A level outside [0, 1] counts as unknown.
--- Variables: day_start, snapshot_at.
+-- Variables: day_end, snapshot_at.
 with states as (
     select
         stage.learner_id,
         dim_skill.subject_key,
-        stage.updated_at,
         stage.practice_ms,
+        stage.is_gained,
         case when stage.mastery_level between 0 and 1 then stage.mastery_level end as level
     from stage
     inner join dim_skill on stage.skill_id = dim_skill.skill_id
@@ -20,9 +20,7 @@ progress as (
         (count(*) filter (where level > 0 and level < 0.8))::integer as in_progress_skills,
         (count(*) filter (where level = 0 or level is null))::integer as not_started_skills,
         coalesce(avg(level), 0) as average_mastery,
-        (
-            count(*) filter (where level >= 0.8 and updated_at >= :'day_start'::timestamptz)
-        )::integer as skills_gained_today,
+        (count(*) filter (where is_gained))::integer as skills_gained_today,
         (max(practice_ms) / 60000)::integer as practice_minutes_today
     from states
     group by learner_id, subject_key
@@ -39,8 +37,10 @@ select
     progress.average_mastery,
     progress.skills_gained_today,
     progress.practice_minutes_today,
+    history.began_at <= :'day_end'::timestamptz as is_exact,
     :'snapshot_at'::timestamptz as snapshot_at
 from progress
+inner join etl_watermarks as history on history.source_table = 'learner_skill_states'
 inner join learner_version
     on
         progress.learner_id = learner_version.learner_id

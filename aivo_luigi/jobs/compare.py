@@ -1,0 +1,33 @@
+"""Source and warehouse compared: what a run of a job would write, against what its table holds. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from aivo_luigi.dates import day_end
+from aivo_luigi.db import connect_warehouse
+from aivo_luigi.jobs.completeness import as_array
+from aivo_luigi.jobs.staging import JobSpec, Staging
+from aivo_luigi.warehouse.differences import Differences
+from aivo_luigi.warehouse.members import infer_members
+
+
+def compare(job: JobSpec, day: date, most: int = 0) -> Differences:
+    """Stages a job's rows as a run would, compares them with the table, and rolls everything back.
+
+    `most`: how many of the differing rows to tell of. For a dimension the day means nothing: it holds the present.
+    """
+    label = f"aivo_luigi compare {job.name} {day}"
+    with connect_warehouse(label) as warehouse, warehouse.rolled_back():
+        staging = Staging(job, day, warehouse, label, report=lambda message, percentage: None)
+        staged = staging.stage(day_is_over=day_end(day) <= warehouse.value("select now()"))
+        infer_members(warehouse, job.references)
+        return job.way.compare(staging.load(staged), most)
+
+
+def built_days(jobs: Sequence[str], first: date, last: date) -> list[tuple[str, date]]:
+    """The jobs and days from first to last, both included, that were ever built; the newest day first."""
+    with connect_warehouse("aivo_luigi built days") as warehouse:
+        rows = warehouse.file("runs/built_days.sql", jobs=as_array(jobs), first_day=first, last_day=last).fetchall()
+    return [(name, day) for name, day in rows]

@@ -1,0 +1,140 @@
+"""From the source into the temporary table `stage` of the warehouse: what a job has to load for a day.
+
+What can't be loaded is moved to the temporary table `rejected` on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from aivo_luigi import sqlfiles
+from aivo_luigi.dates import day_end, day_start
+from aivo_luigi.db import Connection, connect_warehouse
+from aivo_luigi.db.source import Snapshot, snapshot
+from aivo_luigi.db.transfer import stage_csv, stage_query
+from aivo_luigi.warehouse.load import Load, Way
+from aivo_luigi.warehouse.members import Reference
+from aivo_luigi.warehouse.rejects import reject_fields, reject_whole_rows
+from aivo_luigi.warehouse.states import SourceStates, StateHistory
+
+Report = Callable[[str, int], None]
+"""Tells a person how a run is going: a message, and a percentage of the whole."""
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What is a job's own; its SQL is in sql/jobs/<name>.
+
+    `required`: staged columns without which a row can't be loaded, the row's own id first. `references`: the dimensions
+    that the rows name, each after those that it needs itself. `csv`: a data file there that stands in for the source.
+    `keeps_history`: the rows come from the history of skill states, and extract.sql reads what is the day's own.
+    """
+
+    name: str
+    way: Way
+    source_table: str
+    required: Sequence[str]
+    references: Sequence[Reference] = ()
+    csv: str = ""
+    keeps_history: bool = False
+
+    def sql_file(self, name: str) -> str:
+        """The name of one of the job's files."""
+        return f"jobs/{self.name}/{name}"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What is staged: rows read, rows of them rejected whole, and the source's clock (None: rows of a file)."""
+
+    rows: int
+    rejected: int
+    clock: datetime | None
+
+    @property
+    def loadable(self) -> int:
+        """Rows in `stage`."""
+        return self.rows - self.rejected
+
+
+@dataclass(frozen=True)
+class Staging:
+    """One job and day on its way into `stage`, within a transaction of the warehouse."""
+
+    job: JobSpec
+    day: date
+    warehouse: Connection
+    application_name: str
+    report: Report
+
+    def stage(self, day_is_over: bool) -> Staged:
+        """Fills `stage` and `rejected`. Raises GuardError when too many rows can't be loaded."""
+        if self.job.csv:
+            staged = self._reject(stage_csv(self.warehouse, self.job.sql_file(self.job.csv)), None)
+        elif self.job.keeps_history:
+            staged = self._stage_history(day_is_over)
+        else:
+            with snapshot(self.application_name, self.day, day_is_over) as source:
+                rows = self._copy(
+                    source, "extract.sql", "stage", day_start=day_start(self.day), day_end=day_end(self.day)
+                )
+                clock = source.clock
+            staged = self._reject(rows, clock)
+        reject_fields(self.warehouse, self.job.sql_file("rejects.sql"))
+        self.warehouse.execute("analyze stage")
+        return staged
+
+    def load(self, staged: Staged) -> Load:
+        """The load of what is staged."""
+        return Load(
+            warehouse=self.warehouse,
+            job_name=self.job.name,
+            day=self.day,
+            clock=staged.clock,
+            staged=staged.loadable,
+            rows_sql=sqlfiles.read(self.job.sql_file("load.sql")),
+        )
+
+    def _reject(self, rows: int, clock: datetime | None) -> Staged:
+        rejected = reject_whole_rows(
+            self.warehouse, "stage", self.job.source_table, self.job.required, rows, self._what
+        )
+        return Staged(rows, rejected, clock)
+
+    def _stage_history(self, day_is_over: bool) -> Staged:
+        history = StateHistory(self.job.source_table, self.job.required)
+        history.lock(self.warehouse)
+        with snapshot(self.application_name, self.day, day_is_over) as source:
+            self._copy(source, "extract.sql", "practice", **self._bounds)
+            states = SourceStates(
+                clock=source.clock,
+                stage=lambda since: self._copy(source, "states.sql", "state_read", changed_since=since),
+                count=lambda: int(source.connection.value(sqlfiles.read(self.job.sql_file("count.sql")))),
+            )
+            rejected = history.merge(self.warehouse, states, self._what)
+        rows = self.warehouse.file("load/states_in_force.sql", **self._bounds).rowcount
+        return Staged(rows + rejected, rejected, source.clock)
+
+    def _copy(self, source: Snapshot, file: str, table: str, **variables: Any) -> int:
+        query = sqlfiles.render(sqlfiles.read(self.job.sql_file(file)), source.connection.raw, **variables)
+        return stage_query(source.connection, self.warehouse, query, table, self._report_rows)
+
+    def _report_rows(self) -> None:
+        """How far the COPY is that is running on the connection, as another connection sees it."""
+        with connect_warehouse("aivo_luigi progress") as another:
+            rows = another.value(
+                "select tuples_processed from pg_stat_progress_copy where pid = :pid",
+                pid=self.warehouse.raw.info.backend_pid,
+            )
+        self.report(f"{rows or 0:,} rows read so far", 30)
+
+    @property
+    def _bounds(self) -> dict[str, datetime]:
+        return {"day_start": day_start(self.day), "day_end": day_end(self.day)}
+
+    @property
+    def _what(self) -> str:
+        return f"{self.job.name} for {self.day}"

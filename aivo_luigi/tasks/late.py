@@ -1,0 +1,55 @@
+"""Late data: days that were built before their source rows had come to rest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+
+import luigi
+
+from aivo_luigi.config import etl
+from aivo_luigi.jobs.compare import built_days, compare
+from aivo_luigi.jobs.completeness import open_warehouse
+from aivo_luigi.jobs.parameters import DayParameter, TokenParameter
+from aivo_luigi.jobs.task import Job
+from aivo_luigi.tasks.wrappers import FACTS
+
+logger = logging.getLogger("luigi-interface")
+
+
+class RebuildLateDays(luigi.Task):
+    """Builds again the days in the look-back whose source rows are no longer those that were read.
+
+    Each built day is compared with the source, and built again only where they differ. Runs whenever it is asked for.
+    """
+
+    date = DayParameter(description="newest UTC day to look at, YYYY-MM-DD (default: yesterday)")
+    look_back_days = luigi.OptionalIntParameter(
+        default=None, description="how many days to look at, the newest included (default: look_back_days of [etl])"
+    )
+    token = TokenParameter(
+        visibility=luigi.parameter.ParameterVisibility.HIDDEN,
+        description="names the rebuilds of this run; made anew for each",
+    )
+
+    def complete(self) -> bool:
+        """Never: what is late is found by looking."""
+        return False
+
+    def run(self) -> Iterator[list[Job]]:
+        """Looks, and has Luigi build what is late; no day's failure keeps the others from being built."""
+        yield self.late_days()
+
+    def late_days(self) -> list[Job]:
+        """The builds that have to be repeated, the newest day first."""
+        open_warehouse(self.date)
+        days = self.look_back_days or etl().look_back_days
+        by_name = {job.job_name(): job for job in FACTS}
+        late = []
+        for name, day in built_days(list(by_name), self.date - timedelta(days=days - 1), self.date):
+            differences = compare(by_name[name].spec(), day)
+            if differences:
+                logger.info("%s for %s is late: %s", name, day, differences.summary())
+                late.append(by_name[name](date=day, force=self.token))
+        return late

@@ -1,0 +1,52 @@
+-- The history of skill states, first half: what happens to each learner's skill. One row in state_change per state that
+-- begins; where nothing changed, none. Reads state_read: what was read of the source.
+-- Variables: clock, whole (whether everything was read, so that what is missing is gone).
+create temporary table state_change on commit drop as
+select
+    state_read.learner_id,
+    state_read.skill_id,
+    state_read.state_id,
+    state_read.tenant_id,
+    state_read.mastery_level,
+    false as is_gone,
+    etl_effective(
+        state_read.updated_at, coalesce(held.held_from, timestamptz '-infinity'), :'clock'::timestamptz
+    ) as held_from
+from state_read
+left join learner_skill_history as held
+    on
+        state_read.learner_id = held.learner_id
+        and state_read.skill_id = held.skill_id
+        and held.held_to = 'infinity'
+where
+    held.learner_id is null
+    or held.is_gone
+    or held.mastery_level is distinct from state_read.mastery_level
+union all
+select
+    held.learner_id,
+    held.skill_id,
+    held.state_id,
+    held.tenant_id,
+    null as mastery_level,
+    true as is_gone,
+    etl_effective(null, held.held_from, :'clock'::timestamptz) as held_from
+from learner_skill_history as held
+where
+    :'whole'::boolean
+    and held.held_to = 'infinity'
+    and not held.is_gone
+    and not exists (
+        select
+        from state_read
+        where
+            state_read.learner_id = held.learner_id
+            and state_read.skill_id = held.skill_id
+    );
+
+analyze state_change;
+
+select
+    count(*) filter (where is_gone) as gone,
+    (select count(*) from learner_skill_history where held_to = 'infinity' and not is_gone) as held
+from state_change
