@@ -46,11 +46,17 @@ class Load:
             "day_end": day_end(self.day),
             "clock": self.clock,
             "snapshot_at": day_end(self.day) - timedelta(microseconds=1),
+            "look_back_key": to_date_key(_days_away(self.day, -etl().look_back_days)),
+            "look_ahead_key": to_date_key(_days_away(self.day, etl().look_back_days)),
         }
 
     def show_rows(self) -> None:
         """Makes the temporary view `loaded` of load.sql; it goes with `stage` at the transaction's end."""
         self.warehouse.execute(f"create temporary view loaded as {self.rows_sql}", **self.variables)
+
+
+def _days_away(day: date, number: int) -> date:
+    return date.fromordinal(min(max(day.toordinal() + number, date.min.toordinal()), date.max.toordinal()))
 
 
 class Way(Protocol):

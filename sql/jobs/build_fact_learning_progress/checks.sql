@@ -36,3 +36,53 @@ from fact_learning_progress
 where
     date_key = :date_key
     and practice_minutes_today > 1440;
+
+-- failing: every_key_is_a_member_of_its_dimension
+select
+    fact.learner_key,
+    fact.subject_key
+from fact_learning_progress as fact
+left join dim_tenant on fact.tenant_key = dim_tenant.tenant_key
+left join dim_learner on fact.learner_key = dim_learner.learner_key
+left join dim_subject on fact.subject_key = dim_subject.subject_key
+where
+    fact.date_key = :date_key
+    and (
+        dim_tenant.tenant_key is null
+        or dim_learner.learner_key is null
+        or dim_subject.subject_key is null
+    );
+
+-- failing: no_learner_has_a_subject_twice
+select
+    dim_learner.learner_id,
+    fact.subject_key
+from fact_learning_progress as fact
+inner join dim_learner on fact.learner_key = dim_learner.learner_key
+where fact.date_key = :date_key
+group by dim_learner.learner_id, fact.subject_key
+having count(*) > 1;
+
+-- failing: the_sums_are_the_sources
+with source as (
+    select
+        count(*) as total_skills,
+        count(*) filter (where mastery_level between 0.8 and 1) as mastered_skills,
+        count(*) filter (where is_gained) as skills_gained_today
+    from stage
+),
+
+fact as (
+    select
+        coalesce(sum(total_skills), 0) as total_skills,
+        coalesce(sum(mastered_skills), 0) as mastered_skills,
+        coalesce(sum(skills_gained_today), 0) as skills_gained_today
+    from fact_learning_progress
+    where date_key = :date_key
+)
+
+select *
+from source
+except
+select *
+from fact;

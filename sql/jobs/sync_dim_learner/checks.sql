@@ -2,6 +2,24 @@
 -- Of scd2_change, what this sync did: a first version has no other that it could overlap.
 -- A tenant that changes while learners are synced is caught up with by the next sync: a warning.
 
+-- failing: no_learner_has_two_current_versions
+select learner_id
+from dim_learner
+where
+    is_current
+    and learner_id in (select incoming_key from scd2_change)
+group by learner_id
+having count(*) > 1;
+
+-- failing: every_live_learner_has_a_current_version
+select loaded.learner_id
+from loaded
+left join dim_learner
+    on
+        loaded.learner_id = dim_learner.learner_id
+        and dim_learner.is_current
+where (loaded.deleted_at is null) <> (dim_learner.learner_id is not null);
+
 -- failing: versions_do_not_overlap
 select
     earlier.learner_id,
@@ -23,3 +41,11 @@ inner join dim_tenant_latest on dim_learner.tenant_id = dim_tenant_latest.tenant
 where
     dim_learner.is_current
     and dim_learner.tenant_key <> dim_tenant_latest.tenant_key;
+
+-- failing: every_learner_has_a_tenant
+select dim_learner.learner_id
+from dim_learner
+left join dim_tenant on dim_learner.tenant_key = dim_tenant.tenant_key
+where
+    dim_learner.learner_id in (select incoming_key from scd2_change)
+    and dim_tenant.tenant_id is distinct from dim_learner.tenant_id;

@@ -18,3 +18,16 @@ where
         from dim_skill as parent
         where parent.skill_id = child.parent_skill_id
     );
+
+-- failing: every_skill_of_the_source_is_there_once
+select loaded.skill_id
+from loaded
+left join dim_skill on loaded.skill_id = dim_skill.skill_id
+group by loaded.skill_id
+having count(dim_skill.skill_id) <> 1;
+
+-- failing: every_skill_has_a_subject
+select dim_skill.skill_id
+from dim_skill
+left join dim_subject on dim_skill.subject_key = dim_subject.subject_key
+where dim_subject.subject_key is null;

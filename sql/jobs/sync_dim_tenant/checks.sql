@@ -1,6 +1,24 @@
 -- Each check returns the rows that break its promise. failing: the sync is rolled back; warning: it is logged.
 -- Of scd2_change, what this sync did: a first version has no other that it could overlap.
 
+-- failing: no_tenant_has_two_current_versions
+select tenant_id
+from dim_tenant
+where
+    is_current
+    and tenant_id in (select incoming_key from scd2_change)
+group by tenant_id
+having count(*) > 1;
+
+-- failing: every_live_tenant_has_a_current_version
+select loaded.tenant_id
+from loaded
+left join dim_tenant
+    on
+        loaded.tenant_id = dim_tenant.tenant_id
+        and dim_tenant.is_current
+where (loaded.deleted_at is null) <> (dim_tenant.tenant_id is not null);
+
 -- failing: versions_do_not_overlap
 select
     earlier.tenant_id,

@@ -14,3 +14,16 @@ select dim_user.user_id
 from dim_user
 inner join dim_tenant_latest on dim_user.tenant_id = dim_tenant_latest.tenant_id
 where dim_user.tenant_key <> dim_tenant_latest.tenant_key;
+
+-- failing: every_user_of_the_source_is_there_once
+select loaded.user_id
+from loaded
+left join dim_user on loaded.user_id = dim_user.user_id
+group by loaded.user_id
+having count(dim_user.user_id) <> 1;
+
+-- failing: every_user_has_a_tenant
+select dim_user.user_id
+from dim_user
+left join dim_tenant on dim_user.tenant_key = dim_tenant.tenant_key
+where dim_tenant.tenant_key is null;
