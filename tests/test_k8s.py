@@ -96,7 +96,7 @@ ALL_PODS = {name: m for name, m in MANIFESTS.items() if m["kind"] in ("CronJob",
 
 
 def test_the_folder_holds_the_three_cron_jobs() -> None:
-    assert set(CRONJOBS) == {"etl-dimensions", "etl-facts", "etl-full-day"}
+    assert set(CRONJOBS) == {"etl-dimensions", "etl-facts", "etl-full-day", "etl-late-data"}
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
@@ -148,6 +148,7 @@ def test_the_documented_schedules_are_kept() -> None:
     assert len(starts(CRONJOBS["etl-dimensions"]["spec"]["schedule"])) == 24
     assert starts(CRONJOBS["etl-facts"]["spec"]["schedule"]) == {(2, 0)}
     assert starts(CRONJOBS["etl-full-day"]["spec"]["schedule"]) == {(3, 0)}
+    assert starts(CRONJOBS["etl-late-data"]["spec"]["schedule"]) == {(5, 0)}
 
 
 # With what
@@ -434,6 +435,17 @@ def test_the_nightly_full_pipeline_runs_as_it_stands_and_does_nothing_twice(
         assert sorted(succeeded(pipeline, job)) == sorted(last_days(30)), job
     for job in DIMENSION_JOBS:
         assert len(succeeded(pipeline, job)) == 1, job
+
+
+def test_the_late_data_run_as_they_stand(pipeline: Pipeline, world: World, luigid: Luigid, tmp_path: Path) -> None:
+    a_lesson_yesterday(world)
+    as_it_stands(CRONJOBS["etl-facts"], pipeline, luigid, tmp_path)
+    pipeline.source.execute("update sessions set duration_ms = 61000")
+    for _ in range(2):
+        as_it_stands(CRONJOBS["etl-late-data"], pipeline, luigid, tmp_path)
+
+    assert pipeline.warehouse.column("select duration_seconds from fact_sessions") == [61]
+    assert len(succeeded(pipeline, "build_fact_sessions")) == 7 + 1
 
 
 def test_the_nightly_facts_come_newest_day_first(pipeline: Pipeline, luigid: Luigid, tmp_path: Path) -> None:

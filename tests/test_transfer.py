@@ -45,7 +45,7 @@ select * from (values
 def test_every_value_arrives_as_it_was(both: tuple[Connection, Connection]) -> None:
     source, warehouse = both
     with warehouse.transaction():
-        assert stage_query(source, warehouse, EXACT, nothing) == 4
+        assert stage_query(source, warehouse, EXACT, "stage", nothing) == 4
         expected = source.execute(
             f"select md5(string_agg(x::text, '|' order by x::text)) from ({EXACT}) as x"
         ).fetchone()
@@ -65,7 +65,7 @@ def test_every_value_arrives_as_it_was(both: tuple[Connection, Connection]) -> N
 def test_no_rows_are_a_stage_without_rows(both: tuple[Connection, Connection]) -> None:
     source, warehouse = both
     with warehouse.transaction():
-        assert stage_query(source, warehouse, "select 1::integer as a where false", nothing) == 0
+        assert stage_query(source, warehouse, "select 1::integer as a where false", "stage", nothing) == 0
         assert warehouse.value("select count(*) from stage") == 0
 
 
@@ -73,7 +73,7 @@ def test_a_type_that_is_not_known_makes_the_stream_text(both: tuple[Connection, 
     source, warehouse = both
     with warehouse.transaction():
         query = "select session_type, 5::integer as n from (values ('SEL'::char(3))) as v (session_type)"
-        assert stage_query(source, warehouse, query, nothing) == 1
+        assert stage_query(source, warehouse, query, "stage", nothing) == 1
         assert warehouse.execute("select session_type, n from stage").fetchone() == ("SEL", "5")
 
 
@@ -83,7 +83,7 @@ def test_an_extraction_that_breaks_in_the_middle_loads_nothing(both: tuple[Conne
         "select (1 / (50000 - n))::integer as a, repeat('x', 200)::text as b from generate_series(1, 60000) as s (n)"
     )
     with pytest.raises(psycopg2.errors.DivisionByZero), warehouse.transaction():
-        stage_query(source, warehouse, query, nothing)
+        stage_query(source, warehouse, query, "stage", nothing)
     assert warehouse.value("select to_regclass('pg_temp.stage')") is None
 
 
@@ -92,7 +92,7 @@ def test_a_warehouse_that_breaks_does_not_leave_the_source_hanging(both: tuple[C
     warehouse.execute("set statement_timeout = 300")
     query = "select n::integer as a, repeat('x', 500)::text as b from generate_series(1, 3000000) as s (n)"
     with pytest.raises(psycopg2.errors.QueryCanceled), warehouse.transaction():
-        stage_query(source, warehouse, query, nothing)
+        stage_query(source, warehouse, query, "stage", nothing)
 
 
 def test_memory_does_not_grow_with_the_rows(pipeline: Pipeline) -> None:
@@ -104,7 +104,7 @@ with connect_source("test") as source, connect_warehouse("test") as warehouse:
     def copy(rows):
         query = f"select n::integer as a, repeat('x', 200)::text as b from generate_series(1, {rows}) as s (n)"
         with warehouse.transaction():
-            assert stage_query(source, warehouse, query, lambda: None) == rows
+            assert stage_query(source, warehouse, query, "stage", lambda: None) == rows
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     small = copy(1000)
     print(copy(400000) - small)
@@ -124,7 +124,7 @@ def arrives(both: tuple[Connection, Connection], query: str) -> list[tuple[objec
     """The staged rows as text, having made sure that they are those of the source."""
     source, warehouse = both
     with warehouse.transaction():
-        number = stage_query(source, warehouse, query, nothing)
+        number = stage_query(source, warehouse, query, "stage", nothing)
         staged = warehouse.execute("select stage::text from stage order by 1").fetchall()
         with source.raw.cursor() as cursor:
             cursor.execute(f"select x::text from ({query}) as x order by 1")
@@ -170,7 +170,7 @@ def test_an_enum_that_nobody_cast_and_its_neighbours_arrive_as_text(both: tuple[
     assert len(arrives(both, query)) == 4
     source, warehouse = both
     with warehouse.transaction():
-        stage_query(source, warehouse, query, nothing)
+        stage_query(source, warehouse, query, "stage", nothing)
         types = warehouse.execute("select distinct pg_typeof(v)::text, pg_typeof(n)::text from stage").fetchall()
         assert types == [("text", "text")]
 
@@ -183,7 +183,7 @@ def test_a_column_may_have_any_name(both: tuple[Connection, Connection]) -> None
     source, warehouse = both
     with warehouse.transaction():
         query = 'select 1::integer as "select", 2::integer as "odd "" name %s"'
-        assert stage_query(source, warehouse, query, nothing) == 1
+        assert stage_query(source, warehouse, query, "stage", nothing) == 1
         assert warehouse.execute("select * from stage").fetchall() == [(1, 2)]
 
 
@@ -196,7 +196,7 @@ def test_an_extraction_that_breaks_raises_its_own_error(
     query = f"select (1 / ({at} - n))::{kind} as a, repeat('x', 50)::text as b from generate_series(1, 100000) as s (n)"
     for _ in range(2):
         with pytest.raises(psycopg2.errors.DivisionByZero), warehouse.transaction():
-            stage_query(source, warehouse, query, nothing)
+            stage_query(source, warehouse, query, "stage", nothing)
     assert arrives(both, "select 1::integer as still_usable") == [("(1)",)]
 
 
@@ -207,7 +207,7 @@ def test_a_source_that_dies_in_the_middle_loads_nothing(both: tuple[Connection, 
         " from generate_series(1, 100000) as s (n)"
     )
     with pytest.raises(psycopg2.Error), warehouse.transaction():
-        stage_query(source, warehouse, query, nothing)
+        stage_query(source, warehouse, query, "stage", nothing)
     assert warehouse.value("select to_regclass('pg_temp.stage')") is None
     assert warehouse.value("select 1") == 1
 
@@ -277,7 +277,11 @@ def test_a_warehouse_that_dies_does_not_wait_for_the_rest_of_the_stream(
     def copy() -> None:
         with pytest.raises(psycopg2.OperationalError), source.transaction(), warehouse.transaction():
             stage_query(
-                source, warehouse, ENDLESS, lambda: pipeline.warehouse.execute(f"select pg_terminate_backend({pid})")
+                source,
+                warehouse,
+                ENDLESS,
+                "stage",
+                lambda: pipeline.warehouse.execute(f"select pg_terminate_backend({pid})"),
             )
 
     within(5, copy)
@@ -295,7 +299,7 @@ def test_a_report_that_fails_ends_both_sides(
 
     def copy() -> None:
         with pytest.raises(Exception, match="stop"), source.transaction(), warehouse.transaction():
-            stage_query(source, warehouse, ENDLESS, report)
+            stage_query(source, warehouse, ENDLESS, "stage", report)
 
     within(5, copy)
 
@@ -306,5 +310,7 @@ def test_nothing_is_left_open_after_success_and_failure(both: tuple[Connection, 
     for _ in range(3):
         arrives(both, "select 1::integer as a")
         with pytest.raises(psycopg2.errors.DivisionByZero), warehouse.transaction():
-            stage_query(source, warehouse, "select (1 / n)::integer as a from generate_series(0, 1) as s (n)", nothing)
+            stage_query(
+                source, warehouse, "select (1 / n)::integer as a from generate_series(0, 1) as s (n)", "stage", nothing
+            )
     assert (len(os.listdir("/dev/fd")), threading.active_count()) == before

@@ -24,7 +24,7 @@ class RebuildLateDays(luigi.Task):
     Each built day is compared with the source, and built again only where they differ. Runs whenever it is asked for.
     """
 
-    date = DayParameter(description="newest UTC day to look at, YYYY-MM-DD (default: yesterday)")
+    date = DayParameter(description="UTC day, YYYY-MM-DD (default: yesterday), the newest to look at")
     look_back_days = luigi.OptionalIntParameter(
         default=None, description="how many days to look at, the newest included (default: look_back_days of [etl])"
     )
