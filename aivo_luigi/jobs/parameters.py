@@ -59,15 +59,12 @@ class ForceParameter(luigi.Parameter):
         return {**_store(param_name, task_name), "nargs": "?", "const": _BARE}
 
 
-class TokenParameter(luigi.Parameter):
-    """The token under which a task forces others: a new one for each task that isn't given one."""
+class AlwaysForceParameter(ForceParameter):
+    """The force of a task that runs whenever it is asked for: left out, it is a token that no run has had before."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(default="", positional=False, **options)
-
-    def normalize(self, value: str | None) -> str:
-        """The value, or a token that no run has had before."""
-        return value or new_token()
+    def normalize(self, value: str | bool | None) -> str:
+        """The token that the value stands for."""
+        return super().normalize(value) or new_token()
 
 
 def _store(param_name: str, task_name: str | None) -> dict[str, Any]:

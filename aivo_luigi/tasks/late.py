@@ -11,7 +11,7 @@ import luigi
 from aivo_luigi.config import etl
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
-from aivo_luigi.jobs.parameters import DayParameter, TokenParameter
+from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.tasks.wrappers import FACTS
 
@@ -28,10 +28,7 @@ class RebuildLateDays(luigi.Task):
     look_back_days = luigi.OptionalIntParameter(
         default=None, description="how many days to look at, the newest included (default: look_back_days of [etl])"
     )
-    token = TokenParameter(
-        visibility=luigi.parameter.ParameterVisibility.HIDDEN,
-        description="names the rebuilds of this run; made anew for each",
-    )
+    force = AlwaysForceParameter(description="run under a NAME: what was built again under it is not built once more")
 
     def complete(self) -> bool:
         """Never: what is late is found by looking."""
@@ -51,5 +48,5 @@ class RebuildLateDays(luigi.Task):
             differences = compare(by_name[name].spec(), day)
             if differences:
                 logger.info("%s for %s is late: %s", name, day, differences.summary())
-                late.append(by_name[name](date=day, force=self.token))
+                late.append(by_name[name](date=day, force=self.force))
         return late
