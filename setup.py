@@ -12,6 +12,7 @@ TEST = [
     *DEMO,
     "pytest>=8",
     "pytest-xdist>=3.5",  # two cores, two test processes
+    "hypothesis>=6.100",  # property tests: any history of the source
     "kubernetes-validate>=1.31",  # the manifests' schemas, offline
     "pyyaml>=6",
     "setuptools>=70.1",  # builds the wheel that the tests look into

@@ -13,7 +13,7 @@ from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
 from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
 from aivo_luigi.jobs.task import Job
-from aivo_luigi.tasks.wrappers import FACTS
+from aivo_luigi.tasks.wrappers import FACTS, SyncDimensions
 
 logger = logging.getLogger("luigi-interface")
 
@@ -33,6 +33,10 @@ class RebuildLateDays(luigi.Task):
     def complete(self) -> bool:
         """Never: what is late is found by looking."""
         return False
+
+    def requires(self) -> SyncDimensions:
+        """The dimensions as they are after the newest day: facts join what they say."""
+        return SyncDimensions(date=self.date)
 
     def run(self) -> Iterator[list[Job]]:
         """Looks, and has Luigi build what is late; no day's failure keeps the others from being built."""

@@ -46,3 +46,7 @@ alter table fact_learning_progress add column is_exact boolean not null default 
 
 comment on column fact_learning_progress.is_exact is
 'Whether the day ended after the history of skill states began; before, only the states'' last change is known.';
+
+-- What a run rejected goes with the run.
+alter table etl_rejected_rows drop constraint etl_rejected_rows_run_id_fkey;
+alter table etl_rejected_rows add foreign key (run_id) references etl_job_runs on delete cascade;
