@@ -1,6 +1,7 @@
 """Any history of the source, any order of runs: the warehouse is what the contract says (tests/support/model.py).
 
-AIVO_TEST_EXAMPLES says how many histories (default 200), AIVO_TEST_SEED which ones. A longer run:
+AIVO_TEST_EXAMPLES says how many histories (default 200), AIVO_TEST_SEED which ones; AIVO_TEST_SHRINK=0 stops at the first
+that fails, without looking for the shortest. A longer run:
 
     AIVO_TEST_EXAMPLES=2000 python -m pytest -n 2 tests/test_properties.py
 """
@@ -20,7 +21,7 @@ from typing import Any
 
 import luigi
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from support.clock import Clock, with_clock
@@ -657,6 +658,7 @@ def test_the_warehouse_is_what_the_contract_says_after_any_history(
         database=None,
         print_blob=True,
         report_multiple_bugs=False,
+        phases=[Phase.generate] if os.environ.get("AIVO_TEST_SHRINK") == "0" else [Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(seed(number + part)(histories), settings=wanted)
