@@ -1,7 +1,7 @@
 """Any history of the source, any order of runs: the warehouse is what the contract says (tests/support/model.py).
 
-AIVO_TEST_EXAMPLES says how many histories (default 200), AIVO_TEST_SEED which ones; AIVO_TEST_SHRINK=0 stops at the first
-that fails, without looking for the shortest. A longer run:
+AIVO_TEST_EXAMPLES says how many histories (default 200), AIVO_TEST_SEED which ones; AIVO_TEST_SHRINK=0 stops at the
+first that fails, without looking for the shortest. A longer run:
 
     AIVO_TEST_EXAMPLES=2000 python -m pytest -n 2 tests/test_properties.py
 """

@@ -87,7 +87,7 @@ def tables(warehouse: Database) -> list[str]:
     return warehouse.column(
         "select relname from pg_class "
         "where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition "
-        "and relname not in ('etl_job_runs', 'etl_rejected_rows') and relname !~ '^_?yoyo' order by 1"
+        "and relname not in ('etl_job_runs', 'etl_rejected_rows', 'etl_watermarks') and relname !~ '^_?yoyo' order by 1"
     )
 
 
