@@ -53,12 +53,10 @@ def status(most: int) -> None:
     """Show the latest runs, newest first: job, day, status, rows, seconds, and why one failed."""
     from aivo_luigi.db import connect_warehouse
     from aivo_luigi.tables import NUMBERS, print_table
-    from aivo_luigi.warehouse.migrations import applied_migrations
 
+    if _nothing_has_run():
+        return
     with connect_warehouse("aivo-etl status") as warehouse:
-        if not applied_migrations(warehouse):
-            print("The warehouse is empty: nothing has run yet.")
-            return
         runs = warehouse.file("monitoring/recent_runs.sql", most=most).fetchall()
     print_table(
         "Latest runs",
@@ -91,7 +89,22 @@ def compare(
     """
     from aivo_luigi.comparison import compare_days, days_of, print_differences
 
-    found = compare_days(days_of(day, start, stop), jobs, most)
+    days = days_of(day, start, stop)
+    if _nothing_has_run():
+        return
+    found = compare_days(days, jobs, most)
     print_differences(found, values)
     if any(found.values()):
         context.exit(1)
+
+
+def _nothing_has_run() -> bool:
+    """Whether the warehouse is empty; then says so."""
+    from aivo_luigi.db import connect_warehouse
+    from aivo_luigi.warehouse.migrations import applied_migrations
+
+    with connect_warehouse("aivo-etl") as warehouse:
+        is_empty = not applied_migrations(warehouse)
+    if is_empty:
+        print("The warehouse is empty: nothing has run yet.")
+    return is_empty

@@ -45,10 +45,14 @@ def ask(
 ) -> tuple[datetime, set[tuple[str, date]]]:
     """The warehouse's clock, and which (job name, day) are complete.
 
-    With a force token, only runs that it asked for count.
+    With a force token, only runs that it asked for count. Once per process, before the first answer, an empty warehouse
+    is migrated and runs that a dead process left behind are closed.
     """
     url = database_urls().warehouse
-    _open(warehouse, url)
+    if url not in _opened:
+        ensure_schema(warehouse, url)
+        warehouse.file("runs/abandon.sql")
+        _opened.add(url)
     row = warehouse.file(
         "runs/complete.sql",
         jobs=as_array(jobs),
@@ -62,18 +66,10 @@ def ask(
 
 
 def open_warehouse(day: date) -> None:
-    """What comes before the first answer, where nothing is asked; DateError when the day has not begun yet."""
+    """For who only looks: an empty warehouse is migrated. DateError when the day has not begun yet."""
     with connect_warehouse("aivo_luigi open") as warehouse:
-        _open(warehouse, database_urls().warehouse)
+        ensure_schema(warehouse, database_urls().warehouse)
         refuse_future(day, warehouse.value("select now()"))
-
-
-def _open(warehouse: Connection, url: str) -> None:
-    """Once per process: an empty warehouse is migrated, and runs that a dead process left behind are closed."""
-    if url not in _opened:
-        ensure_schema(warehouse, url)
-        warehouse.file("runs/abandon.sql")
-        _opened.add(url)
 
 
 def refuse_future(day: date, clock: datetime) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import luigi
 
 from aivo_luigi.config import etl
+from aivo_luigi.errors import GuardError
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
 from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
@@ -49,8 +50,17 @@ class RebuildLateDays(luigi.Task):
         by_name = {job.job_name(): job for job in FACTS}
         late = []
         for name, day in built_days(list(by_name), self.date - timedelta(days=days - 1), self.date):
-            differences = compare(by_name[name].spec(), day)
-            if differences:
-                logger.info("%s for %s is late: %s", name, day, differences.summary())
+            if self._is_late(by_name[name], day):
                 late.append(by_name[name](date=day, force=self.force))
         return late
+
+    def _is_late(self, job: type[Job], day: date) -> bool:
+        """A day that can't even be compared is built again, so that its run says why, and the others go on."""
+        try:
+            differences = compare(job.spec(), day)
+        except GuardError as error:
+            logger.info("%s for %s can't be compared: %s", job.job_name(), day, error)
+            return True
+        if differences:
+            logger.info("%s for %s is late: %s", job.job_name(), day, differences.summary())
+        return bool(differences)
