@@ -66,7 +66,10 @@ SCALARS = st.one_of(
 )
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=2), st.dictionaries(st.just("isCorrect"), SCALARS, max_size=1))
 KEYS = ["isCorrect", "durationSeconds", "interventionType", "interventionCompleted", "focusScore"]
-METADATA = st.one_of(st.none(), st.dictionaries(st.sampled_from(KEYS), VALUES).map(json.dumps), VALUES.map(json.dumps))
+OBJECTS = st.fixed_dictionaries({"isCorrect": VALUES}, optional=dict.fromkeys(KEYS[1:], VALUES))
+METADATA = st.one_of(
+    OBJECTS.map(json.dumps), OBJECTS.map(json.dumps), VALUES.map(json.dumps), st.sampled_from([None, "{}"])
+)
 
 TIMES = st.builds(
     lambda day, minutes: FIRST + timedelta(days=day, minutes=minutes),
@@ -153,7 +156,7 @@ def rows_of(table: str, now: datetime) -> st.SearchStrategy[Row]:
             **who,
             "event_type": one_of(
                 ["ACTIVITY_STARTED", "ACTIVITY_COMPLETED", "ACTIVITY_SKIPPED", "HOMEWORK_HINT_REQUESTED", "OTHER"]
-                + ["ACTIVITY_RESPONSE_SUBMITTED"] * 5
+                + ["ACTIVITY_RESPONSE_SUBMITTED"] * 8
                 + [*FOCUS_TYPES]
             ),
             "event_time": TIMES,
@@ -233,7 +236,17 @@ TABLES = {
     "recommendations": ADVICE,
 }
 # The tables in which most of a history happens come more often.
-BUSY = ["tenants", "learners", "learners", "session_events", "session_events", "sessions", "learner_skill_states"]
+BUSY = [
+    "sessions",
+    "session_events",
+    "tenants",
+    "learners",
+    "learners",
+    "session_events",
+    "session_events",
+    "sessions",
+    "learner_skill_states",
+]
 
 # What the warehouse holds, with natural keys in place of the surrogate ones.
 _TENANT = "(select jsonb_build_array(tenant_id, effective_from, effective_to) from dim_tenant as t where t.tenant_key = x.tenant_key) as tenant"  # noqa: E501
@@ -303,7 +316,7 @@ class Histories(RuleBasedStateMachine):
         self.successes: list[tuple[str, date, datetime]] = []
         self.owners: dict[tuple[str, int], Any] = {}
         for table in TABLES:
-            for row in data.draw(st.lists(rows_of(table, self.now), min_size=3, max_size=8), label=table):
+            for row in data.draw(st.lists(rows_of(table, self.now), min_size=3, max_size=12), label=table):
                 self._put(table, row)
 
     # What happens in the source
