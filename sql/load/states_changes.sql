@@ -1,5 +1,6 @@
 -- The history of skill states, first half: what happens to each learner's skill. One row in state_change per state that
--- begins; where nothing changed, none. Reads state_read: what was read of the source.
+-- begins; where nothing changed, none. Reads state_read: what was read of the source; and rejected: a state that can't be
+-- loaded is not gone.
 -- Variables: clock, whole (whether everything was read, so that what is missing is gone).
 create temporary table state_change on commit drop as
 select
@@ -42,6 +43,11 @@ where
         where
             state_read.learner_id = held.learner_id
             and state_read.skill_id = held.skill_id
+    )
+    and not exists (
+        select
+        from rejected
+        where rejected.source_id = held.state_id::text
     );
 
 analyze state_change;

@@ -53,7 +53,7 @@ select
         else to_jsonb(left(focus.focus_score::text, 1000))
     end::jsonb as focus_score,
     case
-        when pg_column_size(focus.no_object) <= 1000 then focus.no_object
+        when length(focus.no_object::text) <= 1000 then focus.no_object
         else to_jsonb(left(focus.no_object::text, 1000))
     end::jsonb as no_object
 from focus
