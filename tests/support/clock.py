@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from support.database import Database
+from support.databases import Databases
 
 _SQL = """
 create schema clock;
@@ -16,7 +17,7 @@ create function clock.now() returns timestamptz language sql stable as 'select n
 
 
 class Clock:
-    """The time of a source and a warehouse. Their URLs must come from `with_clock`."""
+    """The time of a source and a warehouse. Their URLs must come from `with_clock`, or it from `take_over`."""
 
     def __init__(self, *databases: Database) -> None:
         self._databases = databases
@@ -32,3 +33,13 @@ class Clock:
 def with_clock(url: str) -> str:
     """The URL of a database whose clock is the test's."""
     return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3Dclock,public,pg_catalog"
+
+
+def take_over(*databases: Database) -> Clock:
+    """A clock for databases whose URLs say nothing of it, by their own settings: for connections yet to come."""
+    clock = Clock(*databases)
+    for database in databases:
+        database.execute(
+            f"alter database {Databases.name_of(database.url)} set search_path = clock, public, pg_catalog"
+        )
+    return clock
