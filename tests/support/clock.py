@@ -22,7 +22,8 @@ class Clock:
     def __init__(self, *databases: Database) -> None:
         self._databases = databases
         for database in databases:
-            database.execute(_SQL)
+            if database.value("select to_regclass('clock.time') is null"):
+                database.execute(_SQL)
 
     def set(self, time: datetime) -> None:
         """Makes it this time, in both databases."""
