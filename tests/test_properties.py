@@ -326,6 +326,18 @@ class Histories(RuleBasedStateMachine):
             del self.rows[table][id]
             self.source.delete(table, id)
 
+    @rule(data=st.data())
+    def a_state_moves_and_is_read(self, data: st.DataObject) -> None:
+        """What a learner masters goes up and down; each read sees one state of it."""
+        for row in data.draw(st.lists(rows_of("learner_skill_states", self.now), min_size=1, max_size=3)):
+            gone = data.draw(st.booleans()) and row["id"] in self.rows["learner_skill_states"]
+            if gone:
+                del self.rows["learner_skill_states"][row["id"]]
+                self.source.delete("learner_skill_states", row["id"])
+            else:
+                self._put("learner_skill_states", row)
+            self._run("build_fact_learning_progress", data.draw(st.sampled_from(self._days())), forced=True)
+
     @rule(passes=st.sampled_from([timedelta(minutes=1), timedelta(hours=5), None]))
     def time_passes(self, passes: timedelta | None) -> None:
         """By so much, or until just after midnight."""
