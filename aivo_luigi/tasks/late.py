@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import luigi
 
 from aivo_luigi.config import etl
-from aivo_luigi.errors import GuardError
+from aivo_luigi.errors import ConfigurationError, GuardError
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
 from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
@@ -46,7 +46,9 @@ class RebuildLateDays(luigi.Task):
     def late_days(self) -> list[Job]:
         """The builds that have to be repeated, the newest day first."""
         open_warehouse(self.date)
-        days = self.look_back_days or etl().look_back_days
+        days = etl().look_back_days if self.look_back_days is None else self.look_back_days
+        if days < 1:
+            raise ConfigurationError(f"a look-back of {days} days holds no day: give --look-back-days 1 or more")
         by_name = {job.job_name(): job for job in FACTS}
         late = []
         for name, day in built_days(list(by_name), self.date - timedelta(days=days - 1), self.date):

@@ -39,7 +39,7 @@ def read_checks(name: str) -> Iterator[Check]:
 def run_checks(warehouse: Connection, name: str, what: str, **variables: Any) -> None:
     """Runs the checks of a file. Raises CheckError at the first failing one that is broken; logs broken warnings."""
     for check in read_checks(name):
-        # Planned for all rows: for the first few the planner picks nested loops, which take long where nothing is broken.
+        # Planned for all rows: for a few the planner picks nested loops, which take long where nothing is broken.
         query = f"with broken as materialized ({check.query}) select * from broken limit {_SHOWN}"
         cursor = warehouse.execute(query, **variables)
         rows = cursor.fetchall()

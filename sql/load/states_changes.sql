@@ -1,6 +1,6 @@
 -- The history of skill states, first half: what happens to each learner's skill. One row in state_change per state that
--- begins; where nothing changed, none. Reads state_read: what was read of the source; and rejected: a state that can't be
--- loaded is not gone.
+-- begins; where nothing changed, none. Reads state_read: what was read of the source; and rejected: a state that can't
+-- be loaded is not gone.
 -- Variables: clock, whole (whether everything was read, so that what is missing is gone).
 create temporary table state_change on commit drop as
 select
