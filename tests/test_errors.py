@@ -422,6 +422,8 @@ def test_a_replica_that_has_not_replayed_the_day_fails_the_job(pipeline: Pipelin
     )
     line = the_line(changes_nothing_but_the_run_row(pipeline, *ONE_JOB), DAY, "replica", "run again later")
     assert "None" not in line
+    assert "--etl-allow-lagging-source" in line
+    assert pipeline.luigi(*ONE_JOB, "--etl-allow-lagging-source").returncode == 0
 
 
 @pytest.mark.parametrize(
