@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from support.members import written
 from support.pipeline import Pipeline
-from support.runs import DIMENSIONS, FACTS, content, runs
-from support.world import DAY, World, uid
+from support.runs import DIMENSIONS, FACTS
+from support.world import DAY, NEXT_DAY, World, at, uid
 
-from aivo_luigi import run_all_dimension_syncs, run_all_fact_builds
+import aivo_luigi
+from aivo_luigi import job_build_fact_sessions, run_all_dimension_syncs, run_all_fact_builds
 from aivo_luigi.cli import main
+from aivo_luigi.db import forget_engines
 from aivo_luigi.jobs.compare import compare
 from aivo_luigi.tasks.wrappers import DIMENSIONS as DIMENSION_JOBS
 from aivo_luigi.tasks.wrappers import FACTS as FACT_JOBS
@@ -102,9 +109,17 @@ def test_the_command_names_job_day_id_and_column_and_exits_with_1(built: Pipelin
     assert "1800" not in result.output
 
 
-def test_values_are_shown_only_when_asked_for(built: Pipeline) -> None:
+def test_values_are_shown_only_when_asked_for(built: Pipeline, world: World) -> None:
     built.warehouse.execute("update fact_sessions set duration_seconds = 7")
-    assert "duration_seconds: 1800 → 7" in command("--date", DAY, "--values").output
+    world.recommendation("late", recommendation_type="BREAK")
+    built.source.delete("homework_submissions", uid("essay"))
+    shown = command("--date", DAY, "--values").output
+    assert "duration_seconds: 1800 → 7" in shown
+    assert '"recommendation_type": "BREAK"' in " ".join(shown.split())
+    hidden = command("--date", DAY).output
+    assert "BREAK" not in hidden
+    assert str(uid("late")) in hidden
+    assert str(uid("essay")) in hidden
 
 
 def test_rows_that_came_late_are_found_too(built: Pipeline, world: World) -> None:
@@ -120,17 +135,37 @@ def test_only_as_many_rows_are_told_of_as_asked_for(built: Pipeline, world: Worl
     assert [len(compare(SPECS["build_fact_sessions"], DAY, most).first) for most in (0, 3, 20)] == [0, 3, 7]
 
 
+TABLES = (
+    *(spec.way.table for spec in SPECS.values()),
+    *("dim_date", "learner_skill_history", "etl_watermarks", "etl_rejected_rows", "etl_job_runs"),
+)
+
+
 def test_comparing_leaves_no_trace(built: Pipeline, world: World) -> None:
+    """Not even a row written as it was."""
     world.session("late", learner="nobody", tenant="nowhere")
+    world.learner("new", tenant="another new one")
+    world.event("FOCUS_BREAK_STARTED", metadata={"focusScore": "n/a"})
     world.skill_state("a skill that nobody knows", 7)
-    before, ran = content(built.warehouse), len(runs(built.warehouse))
-    kept = "select (select count(*) from learner_skill_history), (select count(*) from etl_rejected_rows)"
-    counted = built.warehouse.rows(kept)
+    world.skill("painting")
+    before = {table: (written(built, table), built.warehouse.rows(f"select * from {table}")) for table in TABLES}
     assert command("--date", DAY).exit_code == 1
-    assert content(built.warehouse) == before
-    assert len(runs(built.warehouse)) == ran
-    assert built.warehouse.rows(kept) == counted
+    assert {
+        table: (written(built, table), built.warehouse.rows(f"select * from {table}")) for table in TABLES
+    } == before
+    forget_engines()
     assert built.warehouse.value("select count(*) from pg_locks where locktype = 'advisory'") == 0
+
+
+def test_a_run_that_waits_or_is_under_way_is_not_disturbed(built: Pipeline) -> None:
+    """Comparing takes no lock of a job, and closes no run."""
+    built.warehouse.execute(
+        "insert into etl_job_runs (job_name, run_date, target_date, status, started_at)"
+        " values ('build_fact_sessions', '2025-01-16', '2025-01-15', 'RUNNING', now());"
+        " select pg_advisory_lock(hashtext('aivo_luigi build_fact_sessions'), 20250115)"
+    )
+    assert command("--date", DAY).exit_code == 0
+    assert built.warehouse.value("select count(*) from etl_job_runs where status = 'RUNNING'") == 1
 
 
 def test_a_range_takes_its_built_days_and_leaves_the_stop_out(built: Pipeline) -> None:
@@ -168,3 +203,95 @@ def test_an_empty_warehouse_stays_empty(source_url: str, empty_url: str, monkeyp
     for _ in range(2):
         result = command("--date", date(2025, 1, 15))
         assert (result.exit_code, result.output) == (0, "The warehouse is empty: nothing has run yet.\n")
+
+
+def test_the_real_command_prints_what_it_found(built: Pipeline) -> None:
+    built.source.delete("sessions", uid("lesson"))
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("aivo-etl")),
+            "compare",
+            "--date",
+            str(DAY),
+            "--job",
+            "build_fact_sessions",
+        ],
+        env=built.command_environment(),
+        cwd=built.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert str(uid("lesson")) in done.stdout
+    assert "surplus" in done.stdout
+
+
+def test_several_jobs_are_compared_and_no_others(built: Pipeline, world: World) -> None:
+    built.warehouse.execute("update fact_sessions set duration_seconds = 7")
+    jobs = ("build_fact_recommendation_events", "sync_dim_user")
+    named = command("--date", DAY, "--job", jobs[0], "--job", jobs[1])
+    assert named.exit_code == 0
+    assert [job for job in (*DIMENSIONS, *FACTS) if job in named.output] == ["sync_dim_user", jobs[0]]
+
+
+def test_a_day_that_was_never_built_is_not_compared(built: Pipeline, world: World) -> None:
+    world.session("next day", started_at=at("2025-01-16 10:00"))
+    result = command("--date", NEXT_DAY)
+    assert result.exit_code == 0
+    assert "build_fact" not in result.output
+
+
+# Dimensions, as they should be now
+
+
+@pytest.mark.parametrize(
+    ("job", "table", "name", "change"),
+    [
+        ("sync_dim_tenant", "tenants", "school", {"timezone": "UTC"}),
+        ("sync_dim_learner", "learners", "anna", {"grade_level": None}),
+        ("sync_dim_user", "users", "teacher", {"role": "SUPPORT"}),
+        ("sync_dim_skill", "skills", "adding", {"subject": "ELA"}),
+    ],
+)
+@pytest.mark.parametrize("what", ["altered", "deleted", "gone", "new"])
+def test_what_a_sync_would_change_is_found_and_after_it_nothing(
+    built: Pipeline, world: World, job: str, table: str, name: str, change: dict[str, object], what: str
+) -> None:
+    if what == "new":
+        getattr(world, table.removesuffix("s"))("another")
+    elif what == "gone":
+        built.source.delete(table, uid(name))
+    else:
+        built.source.update(table, uid(name), **(change if what == "altered" else {"deleted_at": at("12:00")}))
+    found = compare(SPECS[job], DAY, 5)
+    # A member that ended is still there in a dimension without versions, where it should be inactive.
+    in_place = SPECS[job].way.table in ("dim_user", "dim_skill") and what == "deleted"
+    kind = {"altered": "altered", "new": "missing"}.get(what, "altered" if in_place else "surplus")
+    assert [(row.kind, row.key(SPECS[job].way.key_columns)) for row in found.first] == [
+        (kind, str(uid("another" if what == "new" else name)))
+    ]
+    assert getattr(aivo_luigi, f"job_{job}")(DAY, force=True).status == "SUCCESS"
+    assert not compare(SPECS[job], DAY, 5)
+
+
+def test_an_inferred_member_that_the_source_does_not_know_is_no_difference(built: Pipeline, world: World) -> None:
+    world.session("of a stranger", learner="a stranger", tenant="elsewhere")
+    assert job_build_fact_sessions(DAY, force=True).status == "SUCCESS"
+    assert command("--date", DAY, "--job", "sync_dim_learner", "--job", "sync_dim_tenant").exit_code == 0
+    world.learner("a stranger")
+    assert compare(SPECS["sync_dim_learner"], DAY).missing == 1
+
+
+def test_a_member_that_cannot_be_loaded_is_no_difference(
+    built: Pipeline, etl_option: Callable[[str, str], None]
+) -> None:
+    """A sync would leave it as it is."""
+    etl_option("max_reject_share", "1")
+    for table in ("learners", "users"):
+        built.source.execute(f"alter table {table} alter tenant_id drop not null; update {table} set tenant_id = null")
+    for job in ("sync_dim_learner", "sync_dim_user"):
+        result = getattr(aivo_luigi, f"job_{job}")(DAY, force=True)
+        assert (result.status, result.rows_deleted) == ("SUCCESS", 0)
+        assert not compare(SPECS[job], DAY, 5), job

@@ -427,21 +427,58 @@ def test_a_day_that_would_become_empty_stops_only_itself(pipeline: Pipeline, wor
     assert pipeline.warehouse.value(facts) == 0
 
 
-def test_a_day_that_cannot_be_compared_stops_only_itself(pipeline: Pipeline, world: World) -> None:
-    """Half of its recommendations can't be loaded: the build says so, as it always does."""
-    pipeline.source.execute("alter table recommendations alter learner_id drop not null")
-    pipeline.source.update("recommendations", uid("advice 0 2025-01-16"), learner_id=None)
+NEWEST_ADVICE = uid("advice 0 2025-01-16")
+
+# What the source does to the recommendations of the newest day, and what the run of their build then says.
+DAMAGE: dict[str, tuple[str, str]] = {
+    "half of its rows can't be loaded": (
+        "alter table recommendations alter learner_id drop not null;"
+        f" update recommendations set learner_id = null where id = '{NEWEST_ADVICE}'",
+        "--etl-max-reject-share",
+    ),
+    "a value is none": (
+        "alter table recommendations alter skill_id type text;"
+        f" update recommendations set skill_id = 'none' where id = '{NEWEST_ADVICE}'",
+        "SQLSTATE 22P02",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_day_that_cannot_be_compared_stops_only_itself(pipeline: Pipeline, world: World, damage: str) -> None:
+    """It is built, and its run says why it can't be."""
+    statement, told = DAMAGE[damage]
+    pipeline.source.execute(statement)
     pipeline.source.update("recommendations", uid("advice 0 2025-01-14"), was_accepted=True)
     _closes(pipeline, world)
-    before = builds(pipeline)
-    forget_answers()
-    result = pipeline.run(RebuildLateDays, date=NEXT_DAY)
-    assert not result.scheduling_succeeded
-    late = builds(pipeline)[len(before) :]
-    assert sorted(late) == sorted(on(DAY, jobs=(SESSIONS, PROGRESS)) + on(DAY_BEFORE, jobs=(RECOMMENDATIONS,)))
+    others_are_built(pipeline, on(DAY, jobs=(SESSIONS, PROGRESS)) + on(DAY_BEFORE, jobs=(RECOMMENDATIONS,)))
     (failed,) = pipeline.warehouse.rows("select * from etl_job_runs where status = 'FAILED'")
     assert (failed["job_name"], failed["target_date"]) == (RECOMMENDATIONS, NEXT_DAY)
-    assert "--etl-max-reject-share" in failed["error_message"]
+    assert told in failed["error_message"]
+
+
+def test_a_table_that_is_missing_stops_only_those_who_read_it(pipeline: Pipeline, world: World) -> None:
+    pipeline.source.execute("drop table homework_step_responses")
+    _closes(pipeline, world)
+    others_are_built(pipeline, on(DAY, jobs=(SESSIONS, PROGRESS)))
+    failed = pipeline.warehouse.rows("select job_name, target_date from etl_job_runs where status = 'FAILED'")
+    assert sorted((row["job_name"], row["target_date"]) for row in failed) == on(*THREE_DAYS, jobs=(HOMEWORK,))
+
+
+def test_a_source_that_has_not_passed_the_newest_day_stops_only_that(pipeline: Pipeline, world: World) -> None:
+    Clock(pipeline.source).set(at("2025-01-16 23:00"))
+    _late_every_day(pipeline)
+    others_are_built(pipeline, on(DAY_BEFORE, DAY, jobs=(RECOMMENDATIONS,)))
+    messages = pipeline.warehouse.column("select distinct error_message from etl_job_runs where status = 'FAILED'")
+    assert [NEXT_DAY.isoformat() in message for message in messages] == [True] * len(messages) != []
+
+
+def others_are_built(pipeline: Pipeline, expected: Late) -> None:
+    """RebuildLateDays fails, but has built these."""
+    before = builds(pipeline)
+    forget_answers()
+    assert not pipeline.run(RebuildLateDays, date=NEXT_DAY).scheduling_succeeded
+    assert sorted(builds(pipeline)[len(before) :]) == sorted(expected)
 
 
 def test_a_date_in_the_future_is_refused(pipeline: Pipeline) -> None:
