@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 import luigi
+import psycopg2
 
 from aivo_luigi.config import etl
-from aivo_luigi.errors import ConfigurationError, GuardError
+from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
 from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
@@ -60,8 +61,8 @@ class RebuildLateDays(luigi.Task):
         """A day that can't even be compared is built again, so that its run says why, and the others go on."""
         try:
             differences = compare(job.spec(), day)
-        except GuardError as error:
-            logger.info("%s for %s can't be compared: %s", job.job_name(), day, error)
+        except (GuardError, SourceError, psycopg2.DataError) as error:
+            logger.info("%s for %s can't be compared: %s", job.job_name(), day, describe(error))
             return True
         if differences:
             logger.info("%s for %s is late: %s", job.job_name(), day, differences.summary())

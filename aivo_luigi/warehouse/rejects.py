@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from psycopg2 import sql
+
 from aivo_luigi import sqlfiles
 from aivo_luigi.config import etl
 from aivo_luigi.db import Connection
@@ -48,6 +50,13 @@ def reject_fields(warehouse: Connection, name: str) -> None:
             "insert into rejected (source_table, source_id, field, reason, payload)"
             f" select source_table, source_id, field, reason, payload from ({sqlfiles.read(name)}) as unreadable"
         )
+
+
+def not_rejected(id_column: str) -> sql.Composable:
+    """A condition on a table's rows: the source's row of this id was not rejected whole."""
+    return sql.SQL(
+        "not exists (select from rejected where rejected.field is null and rejected.source_id = {}::text)"
+    ).format(sql.Identifier(id_column))
 
 
 def record_rejects(warehouse: Connection, run_id: str, job_name: str, day: date) -> int:

@@ -10,6 +10,7 @@ from psycopg2 import sql
 from aivo_luigi.sqlfiles import columns_differ, identifiers
 from aivo_luigi.warehouse.differences import Differences, find_differences
 from aivo_luigi.warehouse.load import Counts, Load, guard_mass_close
+from aivo_luigi.warehouse.rejects import not_rejected
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,15 @@ class Scd1:
         return Counts(inserted, updated, deleted + gone)
 
     def compare(self, load: Load, most: int) -> Differences:
-        """Compares all members with the source's rows; one that is gone from there must be inactive."""
+        """Compares all members with the source's rows; one that is gone from there must be inactive.
+
+        One that can't be loaded is left as it is.
+        """
         load.show_rows()
         columns = (self.business_key, *self.compared, *(("tenant_key",) if self.follows_tenant else ()))
         key = sql.Identifier(self.business_key)
         is_active = sql.Identifier("is_active") if self.deactivates else sql.SQL("true")
-        held = sql.SQL("not is_inferred and ({} or {} in (select {} from loaded))").format(is_active, key, key)
+        held = sql.SQL("not is_inferred and ({} or {} in (select {} from loaded)) and {}").format(
+            is_active, key, key, not_rejected(self.business_key)
+        )
         return find_differences(load.warehouse, self.table, self.key_columns, columns, most, held)

@@ -10,6 +10,7 @@ from psycopg2 import sql
 from aivo_luigi.sqlfiles import columns_differ, identifiers
 from aivo_luigi.warehouse.differences import Differences, find_differences
 from aivo_luigi.warehouse.load import Counts, Load, guard_mass_close
+from aivo_luigi.warehouse.rejects import not_rejected
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Scd2:
         return Counts(inserted, updated, deleted)
 
     def compare(self, load: Load, most: int) -> Differences:
-        """Compares the current versions with the source's live rows."""
+        """Compares the current versions with the source's live rows; one that can't be loaded is left as it is."""
         load.show_rows()
         columns = (self.business_key, *self.tracked, *(("tenant_key",) if self.follows_tenant else ()))
         return find_differences(
@@ -75,6 +76,6 @@ class Scd2:
             self.key_columns,
             columns,
             most,
-            held=sql.SQL("is_current and not is_inferred"),
+            held=sql.SQL("is_current and not is_inferred and {}").format(not_rejected(self.business_key)),
             wanted="deleted_at is null",
         )
