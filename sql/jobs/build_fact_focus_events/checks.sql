@@ -1,20 +1,12 @@
 -- Each check returns the rows that break its promise. failing: the day is rolled back; warning: it is logged.
--- Variables: date_key, look_back_key, look_ahead_key.
+-- Variables: date_key, day_start, day_end, look_back_key, look_ahead_key.
 
 -- failing: every_event_happened_on_the_day
 select event_id
 from fact_focus_events
 where
     date_key = :date_key
-    and to_char(event_time, 'YYYYMMDD')::integer <> date_key;
-
--- failing: no_link_to_a_session_without_its_day
-select event_id
-from fact_focus_events
-where
-    date_key = :date_key
-    and session_key is not null
-    and session_date_key is null;
+    and (event_time < :'day_start'::timestamptz or event_time >= :'day_end'::timestamptz);
 
 -- warning: every_event_has_a_known_session
 select event_id
@@ -23,16 +15,17 @@ where
     date_key = :date_key
     and session_date_key is null;
 
--- failing: every_key_is_a_member_of_its_dimension
+-- failing: every_key_is_the_right_member_of_its_dimension
 select fact.event_id
 from fact_focus_events as fact
+inner join stage on fact.event_id = stage.event_id
 left join dim_tenant on fact.tenant_key = dim_tenant.tenant_key
 left join dim_learner on fact.learner_key = dim_learner.learner_key
 where
     fact.date_key = :date_key
     and (
-        dim_tenant.tenant_key is null
-        or dim_learner.learner_key is null
+        dim_tenant.tenant_id is distinct from stage.tenant_id
+        or dim_learner.learner_id is distinct from stage.learner_id
     );
 
 -- failing: no_event_is_there_twice

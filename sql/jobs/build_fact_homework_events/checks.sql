@@ -1,12 +1,12 @@
 -- Each check returns the rows that break its promise. failing: the day is rolled back; warning: it is logged.
--- Variables: date_key, look_back_key, look_ahead_key.
+-- Variables: date_key, day_start, day_end, look_back_key, look_ahead_key.
 
 -- failing: every_submission_was_made_on_the_day
 select submission_id
 from fact_homework_events
 where
     date_key = :date_key
-    and to_char(submitted_at, 'YYYYMMDD')::integer <> date_key;
+    and (submitted_at < :'day_start'::timestamptz or submitted_at >= :'day_end'::timestamptz);
 
 -- failing: no_more_correct_responses_than_responses
 select submission_id
@@ -29,16 +29,17 @@ where
     date_key = :date_key
     and steps_completed > step_count;
 
--- failing: every_key_is_a_member_of_its_dimension
+-- failing: every_key_is_the_right_member_of_its_dimension
 select fact.submission_id
 from fact_homework_events as fact
+inner join stage on fact.submission_id = stage.submission_id
 left join dim_tenant on fact.tenant_key = dim_tenant.tenant_key
 left join dim_learner on fact.learner_key = dim_learner.learner_key
 where
     fact.date_key = :date_key
     and (
-        dim_tenant.tenant_key is null
-        or dim_learner.learner_key is null
+        dim_tenant.tenant_id is distinct from stage.tenant_id
+        or dim_learner.learner_id is distinct from stage.learner_id
     );
 
 -- failing: no_submission_is_there_twice

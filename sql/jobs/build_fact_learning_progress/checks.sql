@@ -37,7 +37,7 @@ where
     date_key = :date_key
     and practice_minutes_today > 1440;
 
--- failing: every_key_is_a_member_of_its_dimension
+-- failing: every_key_is_the_right_member_of_its_dimension
 select
     fact.learner_key,
     fact.subject_key
@@ -48,8 +48,8 @@ left join dim_subject on fact.subject_key = dim_subject.subject_key
 where
     fact.date_key = :date_key
     and (
-        dim_tenant.tenant_key is null
-        or dim_learner.learner_key is null
+        dim_learner.learner_key is null
+        or dim_tenant.tenant_id is distinct from dim_learner.tenant_id
         or dim_subject.subject_key is null
     );
 

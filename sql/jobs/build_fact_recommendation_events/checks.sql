@@ -1,12 +1,12 @@
 -- Each check returns the rows that break its promise. failing: the day is rolled back; warning: it is logged.
--- Variables: date_key, look_back_key, look_ahead_key.
+-- Variables: date_key, day_start, day_end, look_back_key, look_ahead_key.
 
 -- failing: every_recommendation_was_created_on_the_day
 select recommendation_id
 from fact_recommendation_events
 where
     date_key = :date_key
-    and to_char(created_at, 'YYYYMMDD')::integer <> date_key;
+    and (created_at < :'day_start'::timestamptz or created_at >= :'day_end'::timestamptz);
 
 -- failing: no_response_time_without_a_response
 select recommendation_id
@@ -24,18 +24,19 @@ where
     and was_accepted
     and was_declined;
 
--- failing: every_key_is_a_member_of_its_dimension
+-- failing: every_key_is_the_right_member_of_its_dimension
 select fact.recommendation_id
 from fact_recommendation_events as fact
+inner join stage on fact.recommendation_id = stage.recommendation_id
 left join dim_tenant on fact.tenant_key = dim_tenant.tenant_key
 left join dim_learner on fact.learner_key = dim_learner.learner_key
 left join dim_skill on fact.skill_key = dim_skill.skill_key
 where
     fact.date_key = :date_key
     and (
-        dim_tenant.tenant_key is null
-        or dim_learner.learner_key is null
-        or (fact.skill_key is not null and dim_skill.skill_key is null)
+        dim_tenant.tenant_id is distinct from stage.tenant_id
+        or dim_learner.learner_id is distinct from stage.learner_id
+        or dim_skill.skill_id is distinct from stage.skill_id
     );
 
 -- failing: no_recommendation_is_there_twice

@@ -1,5 +1,5 @@
 -- Each check returns the rows that break its promise. failing: the day is rolled back; warning: it is logged.
--- Variables: date_key, look_back_key, look_ahead_key.
+-- Variables: date_key, day_start, day_end, look_back_key, look_ahead_key.
 
 -- failing: no_count_is_negative
 select session_id
@@ -16,7 +16,7 @@ select session_id
 from fact_sessions
 where
     date_key = :date_key
-    and to_char(started_at, 'YYYYMMDD')::integer <> date_key;
+    and (started_at < :'day_start'::timestamptz or started_at >= :'day_end'::timestamptz);
 
 -- warning: no_session_ends_before_it_starts
 select session_id
@@ -25,16 +25,17 @@ where
     date_key = :date_key
     and ended_at < started_at;
 
--- failing: every_key_is_a_member_of_its_dimension
+-- failing: every_key_is_the_right_member_of_its_dimension
 select fact.session_id
 from fact_sessions as fact
+inner join stage on fact.session_id = stage.session_id
 left join dim_tenant on fact.tenant_key = dim_tenant.tenant_key
 left join dim_learner on fact.learner_key = dim_learner.learner_key
 where
     fact.date_key = :date_key
     and (
-        dim_tenant.tenant_key is null
-        or dim_learner.learner_key is null
+        dim_tenant.tenant_id is distinct from stage.tenant_id
+        or dim_learner.learner_id is distinct from stage.learner_id
     );
 
 -- failing: no_session_is_there_twice

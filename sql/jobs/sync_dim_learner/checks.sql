@@ -12,13 +12,13 @@ group by learner_id
 having count(*) > 1;
 
 -- failing: every_live_learner_has_a_current_version
-select loaded.learner_id
-from loaded
+select stage.learner_id
+from stage
 left join dim_learner
     on
-        loaded.learner_id = dim_learner.learner_id
+        stage.learner_id = dim_learner.learner_id
         and dim_learner.is_current
-where (loaded.deleted_at is null) <> (dim_learner.learner_id is not null);
+where (stage.deleted_at is null) <> (dim_learner.learner_id is not null);
 
 -- failing: versions_do_not_overlap
 select
@@ -42,7 +42,7 @@ where
     dim_learner.is_current
     and dim_learner.tenant_key <> dim_tenant_latest.tenant_key;
 
--- failing: every_learner_has_a_tenant
+-- failing: every_learner_has_its_tenant
 select dim_learner.learner_id
 from dim_learner
 left join dim_tenant on dim_learner.tenant_key = dim_tenant.tenant_key

@@ -11,13 +11,13 @@ group by tenant_id
 having count(*) > 1;
 
 -- failing: every_live_tenant_has_a_current_version
-select loaded.tenant_id
-from loaded
+select stage.tenant_id
+from stage
 left join dim_tenant
     on
-        loaded.tenant_id = dim_tenant.tenant_id
+        stage.tenant_id = dim_tenant.tenant_id
         and dim_tenant.is_current
-where (loaded.deleted_at is null) <> (dim_tenant.tenant_id is not null);
+where (stage.deleted_at is null) <> (dim_tenant.tenant_id is not null);
 
 -- failing: versions_do_not_overlap
 select

@@ -4,9 +4,9 @@
 -- failing: no_user_deleted_in_the_source_is_active
 select dim_user.user_id
 from dim_user
-inner join loaded on dim_user.user_id = loaded.user_id
+inner join stage on dim_user.user_id = stage.user_id
 where
-    loaded.is_deleted
+    stage.deleted_at is not null
     and dim_user.is_active;
 
 -- warning: a_user_points_at_the_last_version_of_its_tenant
@@ -16,14 +16,14 @@ inner join dim_tenant_latest on dim_user.tenant_id = dim_tenant_latest.tenant_id
 where dim_user.tenant_key <> dim_tenant_latest.tenant_key;
 
 -- failing: every_user_of_the_source_is_there_once
-select loaded.user_id
-from loaded
-left join dim_user on loaded.user_id = dim_user.user_id
-group by loaded.user_id
+select stage.user_id
+from stage
+left join dim_user on stage.user_id = dim_user.user_id
+group by stage.user_id
 having count(dim_user.user_id) <> 1;
 
--- failing: every_user_has_a_tenant
+-- failing: every_user_has_its_tenant
 select dim_user.user_id
 from dim_user
 left join dim_tenant on dim_user.tenant_key = dim_tenant.tenant_key
-where dim_tenant.tenant_key is null;
+where dim_tenant.tenant_id is distinct from dim_user.tenant_id;
