@@ -6,14 +6,16 @@ A warehouse is spoiled within the run, by triggers on the tables that the job wr
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from support.clock import Clock, with_clock
 from support.members import written
 from support.pipeline import Pipeline
-from support.runs import JOBS
-from support.world import DAY, World, at, uid
+from support.runs import FACTS, JOBS
+from support.world import CREATED, DAY, World, at, uid
 
 import aivo_luigi
 from aivo_luigi import JobResult
@@ -84,12 +86,7 @@ def breaks_of_fact(fact: str, key: str, business_key: str, moment: str, at_day: 
     job = f"build_{fact}"
     next_key = f"nextval('{fact}_{key}_seq')"
     yield Break(job, at_day, each_row(fact, f"new.{moment} := new.{moment} + interval '1 day'"))
-    for dimension in ("tenant", "learner"):
-        yield Break(
-            job,
-            "every_key_is_a_member_of_its_dimension",
-            without(fact, f"{dimension}_key_fkey") + each_row(fact, f"new.{dimension}_key := 0"),
-        )
+    yield from breaks_of_keys(fact, "tenant", "learner")
     yield Break(
         job,
         f"no_{what}_is_there_twice",
@@ -101,6 +98,18 @@ def breaks_of_fact(fact: str, key: str, business_key: str, moment: str, at_day: 
             f"no_{what}_is_there_on_another_day_too",
             afterwards(fact, copies(fact, **{key: next_key, "date_key": str(other_day)})),
         )
+
+
+def breaks_of_keys(fact: str, *dimensions: str) -> Iterator[Break]:
+    """A key that leads nowhere, and one that leads to somebody else."""
+    for dimension in dimensions:
+        key = f"{dimension}_key"
+        another = f"(select min({key}) from dim_{dimension} where {dimension}_id = '{uid(f'another {dimension}')}')"
+        for spoilt in (
+            without(fact, f"{key}_fkey") + each_row(fact, f"new.{key} := 0"),
+            each_row(fact, f"new.{key} := {another}"),
+        ):
+            yield Break(f"build_{fact}", "every_key_is_the_right_member_of_its_dimension", spoilt)
 
 
 def breaks_of_versions(dimension: str, key: str, what: str) -> Iterator[Break]:
@@ -145,6 +154,18 @@ def breaks_of_upsert(dimension: str, key: str, what: str) -> Iterator[Break]:
     )
 
 
+def of_an_unknown_tenant(table: str) -> tuple[str, str]:
+    """A row more in the source, whose tenant nobody knows and nobody infers: it gets lost on the way."""
+    return (
+        no_row("insert", "dim_tenant"),
+        f"insert into {table} select (jsonb_populate_record(one,"
+        " jsonb_build_object('id', gen_random_uuid(), 'tenant_id', gen_random_uuid()))).*"
+        f" from {table} as one limit 1",
+    )
+
+
+ANOTHER_TENANT = f"(select tenant_key from dim_tenant where tenant_id = '{uid('another tenant')}')"
+
 BREAKS = [
     *breaks_of_fact(
         "fact_sessions", "session_key", "session_id", "started_at", "every_session_started_on_the_day", "session"
@@ -172,15 +193,10 @@ BREAKS = [
     *breaks_of_fact(
         "fact_focus_events", "focus_event_key", "event_id", "event_time", "every_event_happened_on_the_day", "event"
     ),
-    Break(
-        "build_fact_focus_events",
-        "no_link_to_a_session_without_its_day",
-        each_row("fact_focus_events", "new.session_date_key := null"),
-    ),
     Break("build_fact_focus_events", "every_event_has_a_known_session", source="delete from sessions"),
     *(
         Break("build_fact_focus_events", "no_link_leads_nowhere", each_row("fact_focus_events", f"new.{change}"))
-        for change in ("session_key := 0", "session_key := null")
+        for change in ("session_key := 0", "session_key := null", "session_date_key := null")
     ),
     *(
         Break("build_fact_focus_events", "the_sums_are_the_sources", each_row("fact_focus_events", change))
@@ -244,14 +260,12 @@ BREAKS = [
             ),
         )
     ),
-    *(
-        Break(
-            "build_fact_learning_progress",
-            "every_key_is_a_member_of_its_dimension",
-            without("fact_learning_progress", f"{dimension}_key_fkey")
-            + each_row("fact_learning_progress", f"new.{dimension}_key := 0"),
-        )
-        for dimension in ("tenant", "learner", "subject")
+    *breaks_of_keys("fact_learning_progress", "tenant", "learner"),
+    Break(
+        "build_fact_learning_progress",
+        "every_key_is_the_right_member_of_its_dimension",
+        without("fact_learning_progress", "subject_key_fkey")
+        + each_row("fact_learning_progress", "new.subject_key := 0"),
     ),
     Break(
         "build_fact_learning_progress",
@@ -261,7 +275,7 @@ BREAKS = [
             copies(
                 "fact_learning_progress",
                 progress_key="nextval('fact_learning_progress_progress_key_seq')",
-                learner_key="(select min(learner_key) from dim_learner)",
+                learner_key="(select learner_key from dim_learner where not is_current)",
             ),
         ),
     ),
@@ -281,11 +295,11 @@ BREAKS = [
         "every_recommendation_was_created_on_the_day",
         "recommendation",
     ),
+    *breaks_of_keys("fact_recommendation_events", "skill"),
     Break(
         "build_fact_recommendation_events",
-        "every_key_is_a_member_of_its_dimension",
-        without("fact_recommendation_events", "skill_key_fkey")
-        + each_row("fact_recommendation_events", "new.skill_key := 0"),
+        "every_key_is_the_right_member_of_its_dimension",
+        each_row("fact_recommendation_events", "new.skill_key := null"),
     ),
     Break(
         "build_fact_recommendation_events",
@@ -303,45 +317,49 @@ BREAKS = [
             "the_sums_are_the_sources",
             each_row("fact_recommendation_events", f"new.{change}"),
         )
-        for change in ("was_accepted := null", "was_declined := true", "skill_key := null")
+        for change in ("was_accepted := null", "was_declined := true")
     ),
     *breaks_of_versions("dim_tenant", "tenant_key", "tenant"),
     *breaks_of_versions("dim_learner", "learner_key", "learner"),
     Break(
         "sync_dim_learner",
         "a_current_learner_points_at_the_last_version_of_its_tenant",
-        each_row("dim_learner", "new.tenant_key := (select min(tenant_key) from dim_tenant)"),
+        each_row("dim_learner", "new.tenant_key := (select tenant_key from dim_tenant where not is_current)"),
     ),
     Break(
         "sync_dim_learner",
-        "every_learner_has_a_tenant",
-        each_row("dim_learner", "new.tenant_key := (select max(tenant_key) from dim_tenant)"),
-        "insert into tenants (id, name, created_at) values (gen_random_uuid(), 'Other', '2024-09-01')",
+        "every_learner_has_its_tenant",
+        each_row("dim_learner", f"new.tenant_key := {ANOTHER_TENANT}"),
     ),
-    Break(
-        "sync_dim_learner",
-        "every_learner_has_a_tenant",
-        without("dim_learner", "tenant_key_fkey") + each_row("dim_learner", "new.tenant_key := 0"),
-    ),
+    Break("sync_dim_learner", "every_live_learner_has_a_current_version", *of_an_unknown_tenant("learners")),
     *breaks_of_upsert("dim_user", "user_key", "user"),
     Break(
         "sync_dim_user",
         "a_user_points_at_the_last_version_of_its_tenant",
-        each_row("dim_user", "new.tenant_key := (select min(tenant_key) from dim_tenant)"),
+        each_row("dim_user", "new.tenant_key := (select tenant_key from dim_tenant where not is_current)"),
     ),
     Break(
         "sync_dim_user",
-        "every_user_has_a_tenant",
-        without("dim_user", "tenant_key_fkey") + each_row("dim_user", "new.tenant_key := 0"),
+        "every_user_has_its_tenant",
+        each_row("dim_user", f"new.tenant_key := {ANOTHER_TENANT}"),
     ),
+    Break("sync_dim_user", "every_user_of_the_source_is_there_once", *of_an_unknown_tenant("users")),
     *breaks_of_upsert("dim_skill", "skill_key", "skill"),
     Break(
         "sync_dim_skill", "every_parent_skill_is_known", each_row("dim_skill", f"new.parent_skill_id := '{uid('x')}'")
     ),
     Break(
         "sync_dim_skill",
-        "every_skill_has_a_subject",
-        without("dim_skill", "subject_key_fkey") + each_row("dim_skill", "new.subject_key := 0"),
+        "every_skill_has_its_subject",
+        each_row("dim_skill", "new.subject_key := (select subject_key from dim_subject where subject_code = 'SEL')"),
+    ),
+    Break(
+        "sync_dim_skill",
+        "every_skill_of_the_source_is_there_once",
+        no_row("insert", "dim_subject"),
+        "alter table skills alter subject drop not null;"
+        " insert into skills (id, code, name, subject, depth, created_at) values"
+        " (gen_random_uuid(), 'X', 'X', null, 0, now())",
     ),
     *(
         Break(
@@ -363,9 +381,11 @@ def built(job: str, pipeline: Pipeline, world: World) -> None:
     """A world in which a job has run, and in which there is something to do for it when it runs again."""
     world.tenant()
     world.learner()
+    world.tenant("another tenant")
+    world.learner("another learner", tenant="another tenant")
     for name in ("teacher", "leaver"):
         world.user(name)
-    for name in ("adding", "dropped"):
+    for name in ("adding", "dropped", "another skill"):
         world.skill(name)
     world.session()
     world.event("FOCUS_BREAK_STARTED", metadata={"durationSeconds": 30})
@@ -443,3 +463,182 @@ def test_a_broken_warning_is_logged_and_the_load_stands(
     assert result.status == "SUCCESS", result.error_message
     assert f"breaks its promise {broken.promise} (" in caplog.text
     assert written(pipeline, table_of(broken.job)) != before
+
+
+# The check of the machinery: no row is lost on the way
+
+
+@pytest.mark.parametrize("job", [job for job in FACTS if job != "build_fact_learning_progress"])
+def test_a_day_whose_rows_get_lost_fails_and_changes_nothing(pipeline: Pipeline, world: World, job: str) -> None:
+    """Rows of a learner whom nobody knows, and whom the warehouse refuses to infer. Progress has sums for it."""
+    built(job, pipeline, world)
+    before = written(pipeline, table_of(job))
+    pipeline.warehouse.execute(no_row("insert", "dim_learner"))
+    world.session("other lesson", learner="nobody")
+    world.event("FOCUS_BREAK_ENDED", learner="nobody")
+    world.submission("other essay", learner="nobody")
+    world.recommendation("other advice", learner="nobody")
+    result = run(job, force=True)
+    assert result.status == "FAILED"
+    assert "read 2 rows but would write 1: nothing was changed" in (result.error_message or "")
+    assert written(pipeline, table_of(job)) == before
+
+
+# The guards
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Rows of a source table that can leave in masses; `held` counts those that the warehouse holds as present."""
+
+    job: str
+    source: str
+    table: str
+    held: str
+    columns: dict[str, Any]
+
+    def arrive(self, pipeline: Pipeline, number: int) -> None:
+        """So many rows. A skill state is that of a learner of its own."""
+        ids = [uid(f"member {n}") for n in range(number)]
+        own = [{"id": member} | ({"learner_id": member} if self.job in FACTS else {}) for member in ids]
+        pipeline.source.insert_many(self.source, [row | self.columns for row in own])
+
+    def leave(self, pipeline: Pipeline, number: int) -> None:
+        ids = [uid(f"member {n}") for n in range(number)]
+        pipeline.source.execute(f"delete from {self.source} where id = any(%(ids)s::uuid[])", ids=ids)
+
+    def present(self, pipeline: Pipeline) -> int:
+        number: int = pipeline.warehouse.value(f"select count(*) from {self.table} where {self.held}")
+        return number
+
+
+USERS = Crowd(
+    "sync_dim_user",
+    "users",
+    "dim_user",
+    "is_active",
+    {"tenant_id": uid("school"), "role": "PARENT", "created_at": CREATED},
+)
+SKILLS = Crowd(
+    "sync_dim_skill",
+    "skills",
+    "dim_skill",
+    "is_active",
+    {"code": "X", "name": "x", "subject": "MATH", "depth": 0, "created_at": CREATED},
+)
+STATES = Crowd(
+    "build_fact_learning_progress",
+    "learner_skill_states",
+    "learner_skill_history",
+    "held_to = 'infinity' and not is_gone",
+    {"tenant_id": uid("school"), "skill_id": uid("adding"), "mastery_level": 0.5, "updated_at": CREATED},
+)
+
+
+# Tenants and learners are in test_scd2.py.
+@pytest.mark.parametrize("crowd", [USERS, SKILLS, STATES], ids=lambda crowd: crowd.source)
+@pytest.mark.parametrize(
+    ("members", "leaving", "may"),
+    [(100, 20, True), (100, 21, False), (105, 21, True), (20, 20, True), (21, 21, False)],
+)
+def test_more_than_a_fifth_and_more_than_twenty_may_leave_only_where_it_is_allowed(
+    pipeline: Pipeline,
+    world: World,
+    etl_option: Callable[[str, str], None],
+    crowd: Crowd,
+    members: int,
+    leaving: int,
+    may: bool,
+) -> None:
+    etl_option("allow_empty_rebuild", "true")  # another guard's
+    world.tenant()
+    crowd.arrive(pipeline, members)
+    assert run(crowd.job).status == "SUCCESS"
+    before = written(pipeline, crowd.table)
+    crowd.leave(pipeline, leaving)
+    result = run(crowd.job, force=True)
+    if not may:
+        assert result.status == "FAILED"
+        assert f"would close {leaving} of {members} current members" in (result.error_message or "")
+        assert "--etl-allow-mass-close" in (result.error_message or "")
+        assert written(pipeline, crowd.table) == before
+        etl_option("allow_mass_close", "true")
+        result = run(crowd.job, force=True)
+    assert result.status == "SUCCESS", result.error_message
+    assert crowd.present(pipeline) == members - leaving
+
+
+SOURCE_OF = {
+    "build_fact_focus_events": "session_events",
+    "build_fact_homework_events": "homework_submissions",
+    "build_fact_recommendation_events": "recommendations",
+}
+
+
+# Sessions are in test_errors.py. A past day of learning progress can't become empty: its history stays.
+@pytest.mark.parametrize("job", SOURCE_OF)
+def test_a_full_day_becomes_empty_only_where_it_is_allowed(
+    pipeline: Pipeline, world: World, etl_option: Callable[[str, str], None], job: str
+) -> None:
+    built(job, pipeline, world)
+    before = written(pipeline, table_of(job))
+    pipeline.source.execute(f"delete from {SOURCE_OF[job]}")
+    result = run(job, force=True)
+    assert result.status == "FAILED"
+    assert "would replace 1 rows by none" in (result.error_message or "")
+    assert "--etl-allow-empty-rebuild" in (result.error_message or "")
+    assert written(pipeline, table_of(job)) == before
+    etl_option("allow_empty_rebuild", "true")
+    result = run(job, force=True)
+    assert (result.status, result.rows_deleted, result.rows_inserted) == ("SUCCESS", 1, 0), result.error_message
+    assert written(pipeline, table_of(job)) == []
+
+
+@pytest.mark.parametrize("job", FACTS)
+def test_an_empty_day_may_stay_empty(pipeline: Pipeline, world: World, job: str) -> None:
+    assert run(job).status == "SUCCESS"
+    assert run(job, force=True).status == "SUCCESS"
+
+
+REPLICA = """
+create function clock.pg_is_in_recovery() returns boolean language sql as 'select true';
+create function clock.pg_last_xact_replay_timestamp() returns timestamptz language sql
+as 'select timestamptz ''2025-01-15 23:59:59Z''';
+"""
+
+
+# That it fails, and what it says, is in test_errors.py.
+@pytest.mark.parametrize("job", ["sync_dim_learner", "build_fact_sessions", "build_fact_learning_progress"])
+@pytest.mark.parametrize("replica", [False, True], ids=["clock", "replica"])
+def test_a_source_that_lags_is_read_only_where_it_is_allowed(
+    pipeline: Pipeline,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    etl_option: Callable[[str, str], None],
+    job: str,
+    replica: bool,
+) -> None:
+    world.row_of_everything()
+    clock = Clock(pipeline.source)
+    clock.set(at("2025-01-16 00:00") if replica else at("23:59:59"))
+    if replica:
+        pipeline.source.execute(REPLICA)
+    monkeypatch.setenv("OLTP_DATABASE_URL", with_clock(pipeline.source.url))
+    result = run(job)
+    assert result.status == "FAILED"
+    assert "has not ended there yet" in (result.error_message or "")
+    assert "--etl-allow-lagging-source" in (result.error_message or "")
+    assert written(pipeline, table_of(job)) == []
+    etl_option("allow_lagging_source", "true")
+    result = run(job)
+    assert result.status == "SUCCESS", result.error_message
+    assert len(written(pipeline, table_of(job))) == 1
+
+
+def test_a_source_is_read_from_the_very_end_of_the_day_on(
+    pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.row_of_everything()
+    Clock(pipeline.source).set(at("2025-01-16 00:00"))
+    monkeypatch.setenv("OLTP_DATABASE_URL", with_clock(pipeline.source.url))
+    assert run("build_fact_sessions").status == "SUCCESS"
