@@ -186,6 +186,15 @@ def test_what_is_kept_of_something_far_too_long_is_cut_however_well_it_compresse
     assert max(kept) < 3000
 
 
+def test_a_number_that_is_short_to_write_and_long_to_read_is_cut(pipeline: Pipeline, world: World) -> None:
+    world.session()
+    event = world.event(ANSWER)
+    pipeline.source.execute("update session_events set metadata_json = '{\"isCorrect\": 1e131071}'")
+    run_all_fact_builds(DAY)
+    assert records(pipeline) == of("session_events", (event, "isCorrect"))
+    assert pipeline.warehouse.value("select length(payload::text) from etl_rejected_rows") < 3000
+
+
 # Each value, each key
 
 NO = "can't be read"

@@ -61,7 +61,7 @@ class RebuildLateDays(luigi.Task):
         """A day that can't even be compared is built again, so that its run says why, and the others go on."""
         try:
             differences = compare(job.spec(), day)
-        except (GuardError, SourceError, psycopg2.DataError) as error:
+        except (GuardError, SourceError, psycopg2.Error) as error:
             logger.info("%s for %s can't be compared: %s", job.job_name(), day, describe(error))
             return True
         if differences:

@@ -45,7 +45,7 @@ left join (
                         'field', 'isCorrect',
                         'reason', 'not true or false',
                         'value', case
-                            when pg_column_size(events.metadata_json::jsonb -> 'isCorrect') <= 200
+                            when length((events.metadata_json::jsonb -> 'isCorrect')::text) <= 200
                                 then events.metadata_json::jsonb -> 'isCorrect'
                             else to_jsonb(left(events.metadata_json ->> 'isCorrect', 100))
                         end
