@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from support.database import Database
+from support.databases import Databases
 from support.members import written
 from support.pipeline import Pipeline
+from support.prepared import prepared
 from support.runs import DIMENSIONS, FACTS
 from support.world import DAY, NEXT_DAY, World, at, uid
 
@@ -27,11 +30,18 @@ SPECS = {job.job_name(): job.spec() for job in (*DIMENSION_JOBS, *FACT_JOBS)}
 
 
 @pytest.fixture
-def built(pipeline: Pipeline, world: World) -> Pipeline:
+def pipeline(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     """A day with a row of everything, built."""
-    world.row_of_everything()
-    results = [*run_all_dimension_syncs(DAY), *run_all_fact_builds(DAY)]
-    assert {result.status for result in results} == {"SUCCESS"}
+
+    def build(source: Database, warehouse: Database) -> None:
+        results = [*run_all_dimension_syncs(DAY), *run_all_fact_builds(DAY)]
+        assert {result.status for result in results} == {"SUCCESS"}
+
+    yield from prepared(databases, "compared", tmp_path, monkeypatch, lambda s: World(s).row_of_everything(), build)
+
+
+@pytest.fixture
+def built(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
@@ -145,7 +155,7 @@ def test_comparing_leaves_no_trace(built: Pipeline, world: World) -> None:
     """Not even a row written as it was."""
     world.session("late", learner="nobody", tenant="nowhere")
     world.learner("new", tenant="another new one")
-    world.event("FOCUS_BREAK_STARTED", metadata={"focusScore": "n/a"})
+    world.event("FOCUS_BREAK_STARTED", "no score", metadata={"focusScore": "n/a"})
     world.skill_state("a skill that nobody knows", 7)
     world.skill("painting")
     before = {table: (written(built, table), built.warehouse.rows(f"select * from {table}")) for table in TABLES}

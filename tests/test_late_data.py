@@ -19,21 +19,19 @@ from support.database import Database
 from support.databases import Databases
 from support.luigid import Luigid
 from support.members import written
-from support.pipeline import REPOSITORY, Pipeline
+from support.pipeline import Pipeline
+from support.prepared import prepared
 from support.runs import FACTS, content
 from support.world import CREATED, DAY, DAY_BEFORE, NEXT_DAY, World, at, uid
 
 import aivo_luigi
 from aivo_luigi import RebuildLateDays, RunAll
-from aivo_luigi.db import forget_engines
 from aivo_luigi.jobs.completeness import forget_answers
-from aivo_luigi.warehouse.migrations import migrate
 
 SEED = int(os.environ.get("AIVO_TEST_SEED") or 1)
 
 SESSIONS, FOCUS, HOMEWORK, PROGRESS, RECOMMENDATIONS = FACTS
 THREE_DAYS = (DAY_BEFORE, DAY, NEXT_DAY)
-THE_NIGHT_AFTER = at("2025-01-17 00:05")
 
 Late = list[tuple[str, date]]
 Change = Callable[[Pipeline, World], object]
@@ -70,43 +68,17 @@ def _fill(world: World) -> None:
     world.skill_state("adding", 0.5, updated_at=at("2025-01-14 09:00"), learner="ben")
 
 
-def _make_source(url: str) -> None:
-    source = Database(url)
-    for name in ("schema.sql", "indexes.sql"):
-        source.execute((REPOSITORY / "sql" / "source" / name).read_text())
-    Clock(source)
-    _fill(World(source))
-    source.close()
-
-
 @pytest.fixture
 def pipeline(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
-    """A source and a warehouse that were made once, with a clock that stands in the night after the three days."""
-    source_url = with_clock(databases.create_from("three_days_source", _make_source))
-    monkeypatch.setenv("OLTP_DATABASE_URL", source_url)
+    """The three days are built, and the clock stands in the night after them."""
 
-    def build(url: str) -> None:
-        monkeypatch.setenv("WAREHOUSE_DATABASE_URL", with_clock(url))
-        migrate(url)
-        source, warehouse = Database(source_url), Database(url)
+    def build(source: Database, warehouse: Database) -> None:
         clock = Clock(source, warehouse)
         for day in THREE_DAYS:
             clock.set(at(f"{day} 00:05") + timedelta(days=1))
             run_all(day)
-        source.close()
-        warehouse.close()
-        forget_engines()
 
-    warehouse_url = with_clock(databases.create_from("three_days_warehouse", build))
-    monkeypatch.setenv("WAREHOUSE_DATABASE_URL", warehouse_url)
-    pipeline = Pipeline(Database(source_url), Database(warehouse_url), tmp_path)
-    Clock(pipeline.source, pipeline.warehouse).set(THE_NIGHT_AFTER)
-    yield pipeline
-    forget_answers()
-    forget_engines()
-    for database in (pipeline.source, pipeline.warehouse):
-        database.close()
-        databases.drop(database.url)
+    yield from prepared(databases, "three_days", tmp_path, monkeypatch, lambda s: _fill(World(s)), build, with_clock)
 
 
 @pytest.fixture

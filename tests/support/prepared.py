@@ -1,0 +1,59 @@
+"""A source and a warehouse that are filled once in a test run, and copied for each test that wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aivo_luigi.db import forget_engines
+from aivo_luigi.jobs.completeness import forget_answers
+from aivo_luigi.warehouse.migrations import migrate
+from support.database import Database
+from support.databases import Databases
+from support.pipeline import REPOSITORY, Pipeline
+
+
+def prepared(
+    databases: Databases,
+    name: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fill: Callable[[Database], None],
+    build: Callable[[Database, Database], None],
+    url: Callable[[str], str] = str,
+) -> Iterator[Pipeline]:
+    """The pipeline between the two, for one test: `fill` gets the source, `build` both, the environment set.
+
+    `url` changes the databases' URLs, for instance to `with_clock`.
+    """
+
+    def make_source(plain: str) -> None:
+        source = Database(plain)
+        for file in ("schema.sql", "indexes.sql"):
+            source.execute((REPOSITORY / "sql" / "source" / file).read_text())
+        fill(source)
+        source.close()
+
+    def make_warehouse(plain: str) -> None:
+        monkeypatch.setenv("WAREHOUSE_DATABASE_URL", url(plain))
+        migrate(plain)
+        pair = Database(source_url), Database(plain)
+        build(*pair)
+        for database in pair:
+            database.close()
+        forget_engines()
+
+    source_url = url(databases.create_from(f"{name}_source", make_source))
+    monkeypatch.setenv("OLTP_DATABASE_URL", source_url)
+    warehouse_url = url(databases.create_from(f"{name}_warehouse", make_warehouse))
+    pipeline = Pipeline(Database(source_url), Database(warehouse_url), folder)
+    for variable, value in pipeline.environment.items():
+        monkeypatch.setenv(variable, value)
+    yield pipeline
+    forget_answers()
+    forget_engines()
+    for database in (pipeline.source, pipeline.warehouse):
+        database.close()
+        databases.drop(database.url)
