@@ -3,7 +3,7 @@
 AIVO_TEST_EXAMPLES says how many histories (default 200), AIVO_TEST_SEED which ones; AIVO_TEST_SHRINK=0 stops at the
 first that fails, without looking for the shortest. A longer run:
 
-    AIVO_TEST_EXAMPLES=2000 python -m pytest -n 2 tests/test_properties.py
+    AIVO_TEST_EXAMPLES=2000 AIVO_TEST_STEPS=30 python -m pytest -n 2 tests/test_properties.py
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from aivo_luigi.tasks.wrappers import DIMENSIONS, FACTS
 
 EXAMPLES = int(os.environ.get("AIVO_TEST_EXAMPLES", "200"))
 PARTS = 4
-STEPS = 30
+STEPS = int(os.environ.get("AIVO_TEST_STEPS", "20"))
 
 FIRST = datetime(2025, 1, 13, tzinfo=timezone.utc)
 DAYS = [(FIRST + timedelta(days=number)).date() for number in range(4)]
