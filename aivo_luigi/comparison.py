@@ -35,9 +35,8 @@ def compare_days(days: tuple[date, date], names: Sequence[str], most: int) -> di
     """The differences of each job and day; of all jobs, if none is named."""
     open_warehouse(days[0])
     wanted = _jobs(names)
-    facts = [job.job_name() for job in wanted if job in FACTS]
     pairs = [(job, days[1]) for job in wanted if job in DIMENSIONS]
-    pairs += [(_jobs([name])[0], day) for name, day in (built_days(facts, *days) if facts else [])]
+    pairs += built_days([job for job in wanted if job in FACTS], *days)
     return {(job, day): compare(job.spec(), day, most) for job, day in pairs}
 
 
@@ -49,7 +48,7 @@ def print_differences(found: Mapping[Compared, Differences], values: bool) -> No
         [(job.job_name(), _day(job, day), d.missing, d.surplus, d.altered) for (job, day), d in found.items()],
     )
     rows = [
-        (job.job_name(), _day(job, day), row.kind, row.key(job.way.key_columns), _what(row, values))
+        (job.job_name(), _day(job, day), row.kind, row.key, _what(row, values))
         for (job, day), differences in found.items()
         for row in differences.first
     ]

@@ -136,7 +136,7 @@ def test_rows_that_came_late_are_found_too(built: Pipeline, world: World) -> Non
     world.session("late")
     found = compare(SPECS["build_fact_sessions"], DAY, 5)
     assert (found.missing, found.surplus, found.altered) == (1, 0, 0)
-    assert found.first[0].key(("session_id",)) == str(uid("late"))
+    assert found.first[0].key == str(uid("late"))
 
 
 def test_only_as_many_rows_are_told_of_as_asked_for(built: Pipeline, world: World) -> None:
@@ -279,9 +279,7 @@ def test_what_a_sync_would_change_is_found_and_after_it_nothing(
     # A member that ended is still there in a dimension without versions, where it should be inactive.
     in_place = SPECS[job].way.table in ("dim_user", "dim_skill") and what == "deleted"
     kind = {"altered": "altered", "new": "missing"}.get(what, "altered" if in_place else "surplus")
-    assert [(row.kind, row.key(SPECS[job].way.key_columns)) for row in found.first] == [
-        (kind, str(uid("another" if what == "new" else name)))
-    ]
+    assert [(row.kind, row.key) for row in found.first] == [(kind, str(uid("another" if what == "new" else name)))]
     assert getattr(aivo_luigi, f"job_{job}")(DAY, force=True).status == "SUCCESS"
     assert not compare(SPECS[job], DAY, 5)
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("luigi-interface")
 
+_BEGIN = "begin isolation level read committed read write"
+
 _engines: dict[str, Engine] = {}
 
 
@@ -55,7 +57,7 @@ class Connection:
         return row[0] if row else None
 
     @contextmanager
-    def transaction(self, begin: str = "begin isolation level read committed read write") -> Iterator[None]:
+    def transaction(self, begin: str = _BEGIN) -> Iterator[None]:
         """A transaction: committed when the block ends, rolled back when it raises.
 
         Read committed, whatever the database's default: what is read under a lock must be what the lock waited for.
@@ -71,7 +73,7 @@ class Connection:
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
         """A transaction that is rolled back, however the block ends."""
-        self.execute("begin isolation level read committed read write")
+        self.execute(_BEGIN)
         try:
             yield
         finally:

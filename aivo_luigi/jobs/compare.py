@@ -9,6 +9,7 @@ from aivo_luigi.dates import day_end
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.jobs.completeness import as_array
 from aivo_luigi.jobs.staging import JobSpec, Staging
+from aivo_luigi.jobs.task import Job
 from aivo_luigi.warehouse.differences import Differences
 from aivo_luigi.warehouse.members import infer_members
 
@@ -26,8 +27,9 @@ def compare(job: JobSpec, day: date, most: int = 0) -> Differences:
         return job.way.compare(staging.load(staged), most)
 
 
-def built_days(jobs: Sequence[str], first: date, last: date) -> list[tuple[str, date]]:
+def built_days(jobs: Sequence[type[Job]], first: date, last: date) -> list[tuple[type[Job], date]]:
     """The jobs and days from first to last, both included, that were ever built; the newest day first."""
+    by_name = {job.job_name(): job for job in jobs}
     with connect_warehouse("aivo_luigi built days") as warehouse:
-        rows = warehouse.file("runs/built_days.sql", jobs=as_array(jobs), first_day=first, last_day=last).fetchall()
-    return [(name, day) for name, day in rows]
+        rows = warehouse.file("runs/built_days.sql", jobs=as_array(by_name), first_day=first, last_day=last).fetchall()
+    return [(by_name[name], day) for name, day in rows]

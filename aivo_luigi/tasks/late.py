@@ -50,12 +50,8 @@ class RebuildLateDays(luigi.Task):
         days = etl().look_back_days if self.look_back_days is None else self.look_back_days
         if days < 1:
             raise ConfigurationError(f"a look-back of {days} days holds no day: give --look-back-days 1 or more")
-        by_name = {job.job_name(): job for job in FACTS}
-        late = []
-        for name, day in built_days(list(by_name), self.date - timedelta(days=days - 1), self.date):
-            if self._is_late(by_name[name], day):
-                late.append(by_name[name](date=day, force=self.force))
-        return late
+        built = built_days(FACTS, self.date - timedelta(days=days - 1), self.date)
+        return [job(date=day, force=self.force) for job, day in built if self._is_late(job, day)]
 
     def _is_late(self, job: type[Job], day: date) -> bool:
         """A day that can't even be compared is built again, so that its run says why, and the others go on."""

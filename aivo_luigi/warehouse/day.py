@@ -32,11 +32,6 @@ class DayPartition:
     linked_from: tuple[str, ...] = ()
     row_per_staged: bool = True
 
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The business key."""
-        return self.business_key
-
     def prepare(self, day: date) -> None:
         """Makes the month's partition and the year's calendar, on a connection of their own.
 

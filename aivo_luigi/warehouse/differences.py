@@ -16,16 +16,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Difference:
-    """A row that is missing, surplus or altered: its columns by name, as expected and as held (None: no such row)."""
+    """A row that is missing, surplus or altered: its columns by name, as expected and as held (None: no such row).
+
+    `key`: the row's own id.
+    """
 
     kind: str
+    key: str
     expected: Row | None
     held: Row | None
-
-    def key(self, columns: Sequence[str]) -> str:
-        """The row's own id."""
-        row = self.expected or self.held or {}
-        return ", ".join(str(row[column]) for column in columns)
 
     def columns(self) -> list[str]:
         """The names of the columns that differ; none for a row that is missing or surplus."""
@@ -78,4 +77,9 @@ def find_differences(
     rows = warehouse.execute(
         "select kind, expected, held from difference order by kind, coalesce(expected, held) limit :most", most=most
     ).fetchall()
-    return Differences(**counts, first=[Difference(*row) for row in rows])
+    first = [Difference(kind, _key(expected or held, business_key), expected, held) for kind, expected, held in rows]
+    return Differences(**counts, first=first)
+
+
+def _key(row: Row, business_key: Sequence[str]) -> str:
+    return ", ".join(str(row[column]) for column in business_key)

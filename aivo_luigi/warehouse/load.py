@@ -67,10 +67,6 @@ class Way(Protocol):
         """The table's name."""
 
     @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The columns that name a row of the table for the source."""
-
-    @property
     def row_per_staged(self) -> bool:
         """Whether each staged row is one row of the table."""
 

@@ -52,11 +52,11 @@ def reject_fields(warehouse: Connection, name: str) -> None:
         )
 
 
-def not_rejected(id_column: str) -> sql.Composable:
-    """A condition on a table's rows: the source's row of this id was not rejected whole."""
+def not_rejected(id_column: str, table: str) -> sql.Composable:
+    """A condition on a table's rows: the source's row of this id was not rejected whole, so that it is not gone."""
     return sql.SQL(
         "not exists (select from rejected where rejected.field is null and rejected.source_id = {}::text)"
-    ).format(sql.Identifier(id_column))
+    ).format(sql.Identifier(table, id_column))
 
 
 def record_rejects(warehouse: Connection, run_id: str, job_name: str, day: date) -> int:

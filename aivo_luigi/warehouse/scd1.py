@@ -30,11 +30,6 @@ class Scd1:
     follows_tenant: bool = False
     row_per_staged: bool = True
 
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The business key."""
-        return (self.business_key,)
-
     def prepare(self, day: date) -> None:
         """Nothing: a dimension has no partitions."""
 
@@ -53,7 +48,13 @@ class Scd1:
         ).fetchone()
         assert row is not None
         inserted, updated, deleted, closed, members = row
-        gone = load.warehouse.file("load/scd1_gone.sql", **names).rowcount if self.deactivates else 0
+        gone = (
+            load.warehouse.file(
+                "load/scd1_gone.sql", **names, not_rejected=not_rejected(self.business_key, "known")
+            ).rowcount
+            if self.deactivates
+            else 0
+        )
         guard_mass_close(load.job_name, self.table, closed + gone, members)
         if inserted or updated or deleted:
             load.warehouse.file(
@@ -76,6 +77,6 @@ class Scd1:
         key = sql.Identifier(self.business_key)
         is_active = sql.Identifier("is_active") if self.deactivates else sql.SQL("true")
         held = sql.SQL("not is_inferred and ({} or {} in (select {} from loaded)) and {}").format(
-            is_active, key, key, not_rejected(self.business_key)
+            is_active, key, key, not_rejected(self.business_key, self.table)
         )
-        return find_differences(load.warehouse, self.table, self.key_columns, columns, most, held)
+        return find_differences(load.warehouse, self.table, (self.business_key,), columns, most, held)

@@ -29,11 +29,6 @@ class Scd2:
     follows_tenant: bool = False
     row_per_staged: bool = True
 
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The business key."""
-        return (self.business_key,)
-
     def prepare(self, day: date) -> None:
         """Nothing: a dimension has no partitions."""
 
@@ -48,6 +43,7 @@ class Scd2:
             "load/scd2_changes.sql",
             **names,
             clock=load.clock,
+            not_rejected=not_rejected(self.business_key, "current_version"),
             differs=columns_differ(self.tracked, "incoming", "current_version"),
         ).fetchone()
         assert row is not None
@@ -73,9 +69,9 @@ class Scd2:
         return find_differences(
             load.warehouse,
             self.table,
-            self.key_columns,
+            (self.business_key,),
             columns,
             most,
-            held=sql.SQL("is_current and not is_inferred and {}").format(not_rejected(self.business_key)),
+            held=sql.SQL("is_current and not is_inferred and {}").format(not_rejected(self.business_key, self.table)),
             wanted="deleted_at is null",
         )

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from aivo_luigi.config import etl
 from aivo_luigi.db import Connection
 from aivo_luigi.warehouse.load import guard_mass_close
-from aivo_luigi.warehouse.rejects import reject_whole_rows
+from aivo_luigi.warehouse.rejects import not_rejected, reject_whole_rows
 
 _EVERYTHING = "-infinity"
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
@@ -56,7 +56,9 @@ class StateHistory:
             whole = True
             warehouse.execute("drop table state_read, rejected")
             rejected = self._read(warehouse, source, None, what)
-        changes = warehouse.file("load/states_changes.sql", clock=source.clock, whole=whole).fetchone()
+        changes = warehouse.file(
+            "load/states_changes.sql", clock=source.clock, whole=whole, not_rejected=not_rejected("state_id", "held")
+        ).fetchone()
         assert changes is not None
         gone, held = changes
         guard_mass_close(what, "learner_skill_history", gone, held)

@@ -1,5 +1,5 @@
 -- SCD 1: deactivates the members that are gone from the source. One that can't be loaded is not.
--- Variables: dimension, business_key.
+-- Variables: dimension, business_key, not_rejected (condition).
 update :"dimension" as known
 set is_active = false
 where
@@ -10,10 +10,4 @@ where
         from loaded as incoming
         where incoming.:"business_key" = known.:"business_key"
     )
-    and not exists (
-        select
-        from rejected
-        where
-            rejected.field is null
-            and rejected.source_id = known.:"business_key"::text
-    )
+    and :not_rejected

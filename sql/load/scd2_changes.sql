@@ -55,13 +55,7 @@ gone as (
             from loaded as incoming
             where incoming.:"business_key" = current_version.:"business_key"
         )
-        and not exists (
-            select
-            from rejected
-            where
-                rejected.field is null
-                and rejected.source_id = current_version.:"business_key"::text
-        )
+        and :not_rejected
 ),
 
 begun as (

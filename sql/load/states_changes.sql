@@ -44,11 +44,7 @@ where
             state_read.learner_id = held.learner_id
             and state_read.skill_id = held.skill_id
     )
-    and not exists (
-        select
-        from rejected
-        where rejected.source_id = held.state_id::text
-    );
+    and :not_rejected;
 
 analyze state_change;
 
