@@ -30,7 +30,8 @@ class JobSpec:
 
     `required`: staged columns without which a row can't be loaded, the row's own id first. `references`: the dimensions
     that the rows name, each after those that it needs itself. `csv`: a data file there that stands in for the source.
-    `keeps_history`: the rows come from the history of skill states, and extract.sql reads what is the day's own.
+    `keeps_history`: `stage` goes into the history of skill states, out of which load.sql makes the rows; extract.sql
+    reads what is the day's own.
     """
 
     name: str
@@ -78,12 +79,10 @@ class Staging:
             staged = self._stage_history(day_is_over)
         else:
             with snapshot(self.application_name, self.day, day_is_over) as source:
-                rows = self._copy(
-                    source, "extract.sql", "stage", day_start=day_start(self.day), day_end=day_end(self.day)
-                )
+                rows = self._copy(source, "extract.sql", "stage", **self._bounds)
                 clock = source.clock
             staged = self._reject(rows, clock)
-        reject_fields(self.warehouse, self.job.sql_file("rejects.sql"))
+        reject_fields(self.warehouse, self.job.sql_file("rejects.sql"), **self._bounds)
         self.warehouse.execute("analyze stage")
         return staged
 
@@ -111,12 +110,11 @@ class Staging:
             self._copy(source, "extract.sql", "practice", **self._bounds)
             states = SourceStates(
                 clock=source.clock,
-                stage=lambda since: self._copy(source, "states.sql", "state_read", changed_since=since),
+                stage=lambda since: self._copy(source, "states.sql", "stage", changed_since=since),
                 count=lambda: int(source.connection.value(sqlfiles.read(self.job.sql_file("count.sql")))),
             )
-            rejected = history.merge(self.warehouse, states, self._what)
-        rows = self.warehouse.file("load/states_in_force.sql", **self._bounds).rowcount
-        return Staged(rows + rejected, rejected, source.clock)
+            rows, rejected = history.merge(self.warehouse, states, self._what)
+        return Staged(rows, rejected, source.clock)
 
     def _copy(self, source: Snapshot, file: str, table: str, **variables: Any) -> int:
         query = sqlfiles.render(sqlfiles.read(self.job.sql_file(file)), source.connection.raw, **variables)

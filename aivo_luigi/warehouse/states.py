@@ -23,8 +23,8 @@ _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 class SourceStates:
     """The states in a snapshot of the source.
 
-    `clock`: the source's time of it. `stage`: copies those changed since a moment into the temporary table
-    `state_read`. `count`: how many there are.
+    `clock`: the source's time of it. `stage`: copies those changed since a moment into the temporary table `stage`,
+    and returns how many. `count`: how many there are.
     """
 
     clock: datetime
@@ -43,19 +43,19 @@ class StateHistory:
         """Waits for another read to end; to be called before the snapshot, so that reads are merged in their order."""
         warehouse.file("load/lock_states.sql")
 
-    def merge(self, warehouse: Connection, source: SourceStates, what: str) -> int:
-        """Brings the source's states into the history; returns how many rows were rejected whole.
+    def merge(self, warehouse: Connection, source: SourceStates, what: str) -> tuple[int, int]:
+        """Brings the source's states into the history; returns how many rows were read, and rejected whole.
 
         Raises GuardError when too many states would be gone, or can't be kept; `what` is the job and day.
         """
         read_at, reconciled_at = self._watermark(warehouse)
         whole = source.clock - reconciled_at >= timedelta(days=etl().reconcile_days)
         changed_since = read_at - timedelta(hours=etl().late_commit_hours) if not whole else None
-        rejected = self._read(warehouse, source, changed_since, what)
+        read = self._read(warehouse, source, changed_since, what)
         if not whole and _states(warehouse) != source.count():
             whole = True
-            warehouse.execute("drop table state_read, rejected")
-            rejected = self._read(warehouse, source, None, what)
+            warehouse.execute("drop table stage, rejected")
+            read = self._read(warehouse, source, None, what)
         changes = warehouse.file(
             "load/states_changes.sql", clock=source.clock, whole=whole, not_rejected=not_rejected("state_id", "held")
         ).fetchone()
@@ -64,7 +64,9 @@ class StateHistory:
         guard_mass_close(what, "learner_skill_history", gone, held)
         warehouse.file("load/states_apply.sql")
         warehouse.file("load/watermark.sql", source_table=self.source_table, clock=source.clock, whole=whole)
-        return rejected
+        if whole:
+            warehouse.execute("analyze learner_skill_history")
+        return read
 
     def _watermark(self, warehouse: Connection) -> tuple[datetime, datetime]:
         row = warehouse.execute(
@@ -73,10 +75,13 @@ class StateHistory:
         ).fetchone()
         return (row[0], row[1]) if row else (_NEVER, _NEVER)
 
-    def _read(self, warehouse: Connection, source: SourceStates, since: datetime | None, what: str) -> int:
-        source.stage(since.isoformat() if since else _EVERYTHING)
-        warehouse.execute("analyze state_read")
-        return reject_whole_rows(warehouse, "state_read", self.source_table, self.required, _states(warehouse), what)
+    def _read(
+        self, warehouse: Connection, source: SourceStates, since: datetime | None, what: str
+    ) -> tuple[int, int]:
+        rows = source.stage(since.isoformat() if since else _EVERYTHING)
+        warehouse.execute("analyze stage")
+        known = _states(warehouse) if since else rows
+        return rows, reject_whole_rows(warehouse, "stage", self.source_table, self.required, known, what)
 
 
 def _states(warehouse: Connection) -> int:

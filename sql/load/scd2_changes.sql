@@ -4,7 +4,8 @@
 --   change    a tracked attribute differs: the current version ends, the next begins
 --   close     deleted in the source, or gone from it: the current version ends
 --   revive    deleted once, and back again: a new version begins
--- Variables: dimension, business_key, surrogate_key, differs (tracked attributes old and new), clock.
+-- Variables: dimension, business_key, surrogate_key, differs (tracked attributes old and new), clock, not_rejected
+-- (condition).
 -- Reads loaded: the rows of the source; and rejected: a row that can't be loaded is not gone.
 create temporary table scd2_change on commit drop as
 with closed as (
