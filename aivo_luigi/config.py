@@ -38,6 +38,9 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
     )
     connect_timeout = luigi.IntParameter(default=10, description="seconds to wait for a database to answer")
     statement_timeout = luigi.IntParameter(default=3600, description="seconds after which a statement is cancelled")
+    work_mem = luigi.Parameter(
+        default="64MB", description="memory of the servers for each sort, hash or temporary table of a statement"
+    )
     lock_timeout = luigi.IntParameter(default=300, description="seconds to wait for a lock, another run's included")
 
 

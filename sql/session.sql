@@ -1,9 +1,12 @@
--- What every session of ours is set to. Timeouts in milliseconds. Variables: application_name, statement_timeout,
--- lock_timeout.
+-- What every session of ours is set to. Timeouts in milliseconds. Rough statistics will do for temporary tables: the
+-- planner needs to know how large they are. Variables: application_name, statement_timeout, lock_timeout, work_mem.
 select
     set_config('application_name', :'application_name', false),
     set_config('TimeZone', 'UTC', false),
     set_config('DateStyle', 'ISO', false),
     set_config('statement_timeout', :'statement_timeout', false),
     set_config('lock_timeout', :'lock_timeout', false),
+    set_config('work_mem', :'work_mem', false),
+    set_config('temp_buffers', :'work_mem', false),
+    set_config('default_statistics_target', '10', false),
     set_config('jit', 'off', false)

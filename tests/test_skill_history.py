@@ -49,7 +49,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def counting(source: Any, warehouse: Any, query: str, table: str, report: Any) -> int:
         rows = original(source, warehouse, query, table, report)
-        if table == "state_read":
+        if "from learner_skill_states" in query:
             numbers.append(rows)
         return rows
 

@@ -148,7 +148,7 @@ BEFORE_THE_LOAD: dict[str, set[str]] = {
     "extract.sql": {"day_start", "day_end", "changed_since"},
     "states.sql": {"changed_since"},
     "count.sql": set(),
-    "rejects.sql": set(),
+    "rejects.sql": {"day_start", "day_end"},
 }
 
 

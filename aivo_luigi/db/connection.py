@@ -115,6 +115,7 @@ def _connect(url: str, application_name: str, what: str, variable: str) -> Itera
             application_name=application_name[:63],
             statement_timeout=str(settings.statement_timeout * 1000),
             lock_timeout=str(settings.lock_timeout * 1000),
+            work_mem=settings.work_mem,
         )
         yield connection
     finally:

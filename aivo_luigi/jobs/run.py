@@ -48,6 +48,7 @@ def _load(
 ) -> JobResult:
     report("reading the source", 5)
     with warehouse.transaction():
+        warehouse.file("load/check_keys_as_sets.sql")
         staging = Staging(job, day, warehouse, label, report)
         staged = staging.stage(day_is_over)
         report(f"{staged.rows:,} rows read, loading", 60)

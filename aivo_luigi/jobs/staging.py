@@ -31,7 +31,8 @@ class JobSpec:
 
     `required`: staged columns without which a row can't be loaded, the row's own id first. `references`: the dimensions
     that the rows name, each after those that it needs itself. `csv`: a data file there that stands in for the source.
-    `keeps_history`: the rows come from the history of skill states, and extract.sql reads what is the day's own.
+    `keeps_history`: `stage` goes into the history of skill states, out of which load.sql makes the rows; extract.sql
+    reads what is the day's own.
     `present`: given for a dimension that is read by what changed, where the source has an index on updated_at.
     """
 
@@ -93,7 +94,7 @@ class Staging:
             staged = self._reject(rows, source.clock, whole)
             if not whole:
                 keep_earlier_rejects(self.warehouse, self.job.name, self.day, self.job.required[0])
-        reject_fields(self.warehouse, self.job.sql_file("rejects.sql"))
+        reject_fields(self.warehouse, self.job.sql_file("rejects.sql"), **self._bounds)
         self.warehouse.execute("analyze stage")
         return staged
 
@@ -138,12 +139,11 @@ class Staging:
             self._copy(source, "extract.sql", "practice", **self._bounds)
             states = SourceRows(
                 clock=source.clock,
-                stage=lambda since: self._copy(source, "states.sql", "state_read", changed_since=moment(since)),
+                stage=lambda since: self._copy(source, "states.sql", "stage", changed_since=moment(since)),
                 count=lambda: int(source.connection.value(sqlfiles.read(self.job.sql_file("count.sql")))),
             )
-            rejected = history.merge(self.warehouse, states, self._what)
-        rows = self.warehouse.file("load/states_in_force.sql", **self._bounds).rowcount
-        return Staged(rows + rejected, rejected, source.clock)
+            rows, rejected = history.merge(self.warehouse, states, self._what)
+        return Staged(rows, rejected, source.clock)
 
     def _copy(self, source: Snapshot, file: str, table: str, **variables: Any) -> int:
         query = self._query(source, file, **variables)

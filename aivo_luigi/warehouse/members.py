@@ -32,7 +32,7 @@ SKILL = Reference("dim_skill", "skill_id", "load/infer_skills.sql", ("dim_subjec
 def infer_members(warehouse: Connection, references: Sequence[Reference]) -> None:
     """Makes the members that are missing. Without a missing one nothing is locked and nothing is written."""
     for reference in references:
-        names = {"dimension": reference.dimension, "business_key": reference.business_key}
+        names = {"staged": "stage", "dimension": reference.dimension, "business_key": reference.business_key}
         if warehouse.file("load/has_unknown.sql", **names).fetchone() == (True,):
             # Waits for a sync of the dimension to end, so that its new members are seen and not inferred.
             warehouse.execute("lock table :tables in row exclusive mode", tables=identifiers(reference.writes))

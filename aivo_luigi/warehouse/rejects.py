@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from psycopg2 import sql
 
@@ -25,16 +26,14 @@ def reject_whole_rows(
     the rows that the job knows of; `what` is the job and day.
     """
     warehouse.file("load/rejected.sql")
-    rejected = sum(
-        warehouse.file(
-            "load/reject_whole_rows.sql",
-            staged=staged,
-            source_table=source_table,
-            source_id=required[0],
-            required=column,
-        ).rowcount
-        for column in required
-    )
+    rejected = warehouse.file(
+        "load/reject_whole_rows.sql",
+        staged=staged,
+        source_table=source_table,
+        source_id=required[0],
+        required=sqlfiles.identifiers(required, "staged"),
+        names="{" + ",".join(required) + "}",
+    ).rowcount
     if rejected > etl().max_reject_share * known:
         raise GuardError(
             f"{what} can't load {rejected} of {known} rows ({_first_few(warehouse)}): look at the source, or allow "
@@ -43,12 +42,13 @@ def reject_whole_rows(
     return rejected
 
 
-def reject_fields(warehouse: Connection, name: str) -> None:
+def reject_fields(warehouse: Connection, name: str, **variables: Any) -> None:
     """Adds the fields that rejects.sql of a job finds unreadable to `rejected`; without the file there are none."""
     if sqlfiles.exists(name):
         warehouse.execute(
             "insert into rejected (source_table, source_id, field, reason, payload)"
-            f" select source_table, source_id, field, reason, payload from ({sqlfiles.read(name)}) as unreadable"
+            f" select source_table, source_id, field, reason, payload from ({sqlfiles.read(name)}) as unreadable",
+            **variables,
         )
 
 

@@ -28,18 +28,18 @@ class StateHistory:
         """Waits for another read to end; to be called before the snapshot, so that reads are merged in their order."""
         warehouse.file("load/lock_states.sql")
 
-    def merge(self, warehouse: Connection, source: SourceRows, what: str) -> int:
-        """Brings the source's states into the history; returns how many rows were rejected whole.
+    def merge(self, warehouse: Connection, source: SourceRows, what: str) -> tuple[int, int]:
+        """Brings the source's states into the history; returns how many rows were read, and rejected whole.
 
         Raises GuardError when too many states would be gone, or can't be kept; `what` is the job and day.
         """
         since = changed_since(warehouse, self.source_table, source.clock, timedelta(days=etl().reconcile_days))
         whole = since is None
-        rejected = self._read(warehouse, source, since, what)
+        read = self._read(warehouse, source, since, what)
         if not whole and _states(warehouse) != source.count():
             whole = True
-            warehouse.execute("drop table state_read, rejected")
-            rejected = self._read(warehouse, source, None, what)
+            warehouse.execute("drop table stage, rejected")
+            read = self._read(warehouse, source, None, what)
         changes = warehouse.file(
             "load/states_changes.sql", clock=source.clock, whole=whole, not_rejected=not_rejected("state_id", "held")
         ).fetchone()
@@ -48,12 +48,15 @@ class StateHistory:
         guard_mass_close(what, "learner_skill_history", gone, lambda: int(held))
         warehouse.file("load/states_apply.sql")
         move_watermark(warehouse, self.source_table, source.clock, whole)
-        return rejected
+        if whole:
+            warehouse.execute("analyze learner_skill_history")
+        return read
 
-    def _read(self, warehouse: Connection, source: SourceRows, since: datetime | None, what: str) -> int:
-        source.stage(since)
-        warehouse.execute("analyze state_read")
-        return reject_whole_rows(warehouse, "state_read", self.source_table, self.required, _states(warehouse), what)
+    def _read(self, warehouse: Connection, source: SourceRows, since: datetime | None, what: str) -> tuple[int, int]:
+        rows = source.stage(since)
+        warehouse.execute("analyze stage")
+        known = _states(warehouse) if since else rows
+        return rows, reject_whole_rows(warehouse, "stage", self.source_table, self.required, known, what)
 
 
 def _states(warehouse: Connection) -> int:

@@ -1,28 +1,28 @@
 -- The history of skill states, first half: what happens to each learner's skill. One row in state_change per state that
--- begins; where nothing changed, none. Reads state_read: what was read of the source; and rejected: a state that can't
+-- begins; where nothing changed, none. Reads stage: what was read of the source; and rejected: a state that can't
 -- be loaded is not gone.
--- Variables: clock, whole (whether everything was read, so that what is missing is gone).
+-- Variables: clock, whole (whether everything was read, so that what is missing is gone), not_rejected (condition).
 create temporary table state_change on commit drop as
 select
-    state_read.learner_id,
-    state_read.skill_id,
-    state_read.state_id,
-    state_read.tenant_id,
-    state_read.mastery_level,
+    stage.learner_id,
+    stage.skill_id,
+    stage.state_id,
+    stage.tenant_id,
+    stage.mastery_level,
     false as is_gone,
     etl_effective(
-        state_read.updated_at, coalesce(held.held_from, timestamptz '-infinity'), :'clock'::timestamptz
+        stage.updated_at, coalesce(held.held_from, timestamptz '-infinity'), :'clock'::timestamptz
     ) as held_from
-from state_read
+from stage
 left join learner_skill_history as held
     on
-        state_read.learner_id = held.learner_id
-        and state_read.skill_id = held.skill_id
+        stage.learner_id = held.learner_id
+        and stage.skill_id = held.skill_id
         and held.held_to = 'infinity'
 where
     held.learner_id is null
     or held.is_gone
-    or held.mastery_level is distinct from state_read.mastery_level
+    or held.mastery_level is distinct from stage.mastery_level
 union all
 select
     held.learner_id,
@@ -39,10 +39,10 @@ where
     and not held.is_gone
     and not exists (
         select
-        from state_read
+        from stage
         where
-            state_read.learner_id = held.learner_id
-            and state_read.skill_id = held.skill_id
+            stage.learner_id = held.learner_id
+            and stage.skill_id = held.skill_id
     )
     and :not_rejected;
 

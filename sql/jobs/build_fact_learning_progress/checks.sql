@@ -1,5 +1,5 @@
 -- Each check returns the rows that break its promise. failing: the day is rolled back; warning: it is logged.
--- Variables: date_key.
+-- Variables: date_key, day_start, day_end.
 
 -- failing: the_three_kinds_add_up_to_the_total
 select
@@ -53,23 +53,46 @@ where
         or dim_subject.subject_key is null
     );
 
--- failing: no_learner_has_a_subject_twice
-select
-    dim_learner.learner_id,
-    fact.subject_key
-from fact_learning_progress as fact
-inner join dim_learner on fact.learner_key = dim_learner.learner_key
-where fact.date_key = :date_key
-group by dim_learner.learner_id, fact.subject_key
+-- failing: every_learner_is_there_in_one_version
+with versions as (
+    select distinct learner_key
+    from fact_learning_progress
+    where date_key = :date_key
+)
+
+select dim_learner.learner_id
+from versions
+inner join dim_learner on versions.learner_key = dim_learner.learner_key
+group by dim_learner.learner_id
 having count(*) > 1;
 
 -- failing: the_sums_are_the_sources
-with source as (
+with mastered_before as (
+    select
+        learner_id,
+        skill_id
+    from learner_skill_history
+    where
+        held_from < :'day_start'::timestamptz
+        and held_to >= :'day_start'::timestamptz
+        and held_to < :'day_end'::timestamptz
+        and mastery_level between 0.8 and 1
+),
+
+source as (
     select
         count(*) as total_skills,
-        count(*) filter (where mastery_level between 0.8 and 1) as mastered_skills,
-        count(*) filter (where is_gained) as skills_gained_today
-    from stage
+        count(*) filter (where held.mastery_level between 0.8 and 1) as mastered_skills,
+        count(*) filter (
+            where held.mastery_level between 0.8 and 1
+            and held.held_from >= :'day_start'::timestamptz
+            and mastered_before.learner_id is null
+        ) as skills_gained_today
+    from etl_states_at(:'day_end'::timestamptz) as held
+    left join mastered_before
+        on
+            held.learner_id = mastered_before.learner_id
+            and held.skill_id = mastered_before.skill_id
 ),
 
 fact as (

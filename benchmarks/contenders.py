@@ -1,0 +1,57 @@
+"""What is measured against each other: the pipeline, in two ways of starting it, and the floor."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from benchmarks.floor import Floor
+from benchmarks.measure import clock, job_times, run_process
+from benchmarks.pipeline import command, environment
+
+Sample = dict[str, Any]
+"""What one run took: `ms` as a whole, `jobs` one by one, and what else is known."""
+
+
+class Contender(Protocol):
+    """Something that builds a day."""
+
+    def build(self, source_url: str, warehouse_url: str, day: date, force: bool) -> Sample: ...
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """`luigi --module aivo_luigi RunAll`, as a process."""
+
+    options: tuple[str, ...] = ()
+
+    def build(self, source_url: str, warehouse_url: str, day: date, force: bool) -> Sample:
+        """Runs the process; the jobs' times are those of the run record."""
+        began = clock(warehouse_url)
+        arguments = ["RunAll", "--date", str(day), *self.options, *(["--force"] if force else [])]
+        process = run_process(command(*arguments), environment(source_url, warehouse_url))
+        jobs, span = job_times(warehouse_url, began)
+        return {
+            "ms": process.ms,
+            "peak_mb": process.peak_mb,
+            "first_start_to_last_end_ms": span,
+            "jobs": {name: asdict(times) for name, times in jobs.items()},
+        }
+
+
+@dataclass(frozen=True)
+class FloorByHand:
+    """The floor's ten steps."""
+
+    psql: str
+
+    def build(self, source_url: str, warehouse_url: str, day: date, force: bool) -> Sample:
+        """Runs the steps; building a day again takes no other way than building it."""
+        began = time.perf_counter()
+        jobs = Floor(self.psql, source_url, warehouse_url).run(day)
+        return {
+            "ms": (time.perf_counter() - began) * 1000,
+            "jobs": {name: {"ms": ms} for name, ms in jobs.items()},
+        }

@@ -1,0 +1,131 @@
+"""Measuring a process and what it does to the servers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import click
+
+from benchmarks.servers import Server, connect
+
+Result = TypeVar("Result")
+
+_FLUSH_TIMEOUT = 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that has ended: its milliseconds from start to exit, and the memory of the largest process in it."""
+
+    ms: float
+    peak_mb: float
+
+
+def run_process(command: list[str], environment: dict[str, str]) -> Process:
+    """Runs a command; a failure ends the benchmark with what the command said last."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        ms = (time.perf_counter() - began) * 1000
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            log.seek(0)
+            last = log.read().decode(errors="replace").strip().splitlines()[-12:]
+            raise click.ClickException("\n".join([f"exit code {process.returncode}: {' '.join(command[1:])}", *last]))
+    return Process(ms, usage.ru_maxrss / 1024)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What a measurement cost the servers."""
+
+    wal_mb: float
+    source_blocks: int
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Reads how much the warehouse's server has written, and how many blocks of the source were read.
+
+    WAL is the whole server's: nobody else may write there meanwhile.
+    """
+
+    source_server: Server
+    source: str
+    warehouse_server: Server
+
+    def around(self, action: Callable[[], Result]) -> tuple[Result, Traffic]:
+        """Does something, and returns what it returned and what it cost."""
+        self.checkpoint()
+        blocks, wal = self._blocks(), self._wal()
+        result = action()
+        wal_mb = (self._wal() - wal) / 2**20
+        return result, Traffic(wal_mb, self._blocks() - blocks)
+
+    def checkpoint(self) -> None:
+        """On both servers, before a measurement."""
+        self.warehouse_server.checkpoint()
+        if self.source_server is not self.warehouse_server:
+            self.source_server.checkpoint()
+
+    def _wal(self) -> int:
+        return int(str(self.warehouse_server.value("select pg_current_wal_insert_lsn() - '0/0'")))
+
+    def _blocks(self) -> int:
+        """Blocks read in the source, from memory or disk. A session's count is there when the session has ended."""
+        deadline = time.monotonic() + _FLUSH_TIMEOUT
+        sessions = "select count(*) from pg_stat_activity where datname = %s and backend_type = 'client backend'"
+        while self.source_server.value(sessions, self.source) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        blocks = "select blks_hit + blks_read from pg_stat_database where datname = %s"
+        return int(str(self.source_server.value(blocks, self.source)))
+
+
+@dataclass(frozen=True)
+class JobTimes:
+    """A job's run in the run record. `step_ms`: from its start to the next one's, so with all that lies between."""
+
+    rows: int
+    ms: float
+    step_ms: float
+
+
+def clock(url: str) -> datetime:
+    """The server's clock."""
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("select clock_timestamp()")
+        return cursor.fetchone()[0]
+
+
+def job_times(url: str, since: datetime) -> tuple[dict[str, JobTimes], float]:
+    """The jobs that ran since a moment, in their order, and the milliseconds from first start to last end."""
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select
+                job_name,
+                rows_processed,
+                duration_ms,
+                extract(epoch from coalesce(lead(started_at) over (order by started_at), completed_at) - started_at)
+                    * 1000.0,
+                extract(epoch from max(completed_at) over () - min(started_at) over ()) * 1000.0
+            from etl_job_runs
+            where started_at >= %s and status = 'SUCCESS'
+            order by started_at
+            """,
+            [since],
+        )
+        rows = cursor.fetchall()
+    jobs = {name: JobTimes(number, float(ms), float(step)) for name, number, ms, step, _ in rows}
+    return jobs, float(rows[0][4]) if rows else 0.0

