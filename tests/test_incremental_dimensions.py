@@ -271,6 +271,7 @@ def test_a_user_who_was_inactive_and_is_gone_makes_no_difference(
     users.change("m1", LONG_AGO, is_active=False)
     users.change("m2", LONG_AGO, is_active=None)
     users.sync_at("10:00")
+    assert users.read_at("10:30") == 0
     users.remove("m1")
     assert users.read_at("11:00") == 0
     users.remove("m2")
@@ -320,7 +321,7 @@ def test_without_hours_to_reconcile_all_are_read_each_time(members: Members, etl
         "{table} (id, updated_at)",
         "{table} (created_at)",
         "{table} using hash (updated_at)",
-        "{table} (date_trunc('day', updated_at, 'UTC'))",
+        "{table} ((updated_at at time zone 'UTC'))",
     ],
 )
 def test_without_an_index_that_serves_all_are_read_as_ever(unread: Members, definition: str) -> None:
