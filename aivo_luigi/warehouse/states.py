@@ -75,9 +75,7 @@ class StateHistory:
         ).fetchone()
         return (row[0], row[1]) if row else (_NEVER, _NEVER)
 
-    def _read(
-        self, warehouse: Connection, source: SourceStates, since: datetime | None, what: str
-    ) -> tuple[int, int]:
+    def _read(self, warehouse: Connection, source: SourceStates, since: datetime | None, what: str) -> tuple[int, int]:
         rows = source.stage(since.isoformat() if since else _EVERYTHING)
         warehouse.execute("analyze stage")
         known = _states(warehouse) if since else rows
