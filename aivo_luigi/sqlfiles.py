@@ -7,7 +7,7 @@ integer or a list of identifiers. Here the same variables are filled in by psyco
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -38,6 +38,11 @@ def names(folder: str, suffix: str = ".sql") -> list[str]:
 def render(text: str, connection: PsycopgConnection, **variables: Any) -> str:
     """The statement with its psql variables filled in; KeyError for one that has no value."""
     return _VARIABLE.sub(lambda found: _fill(found, connection, variables), _without_comments(text))
+
+
+def as_array(words: Iterable[object]) -> str:
+    """The text of a PostgreSQL array of plain words, numbers or dates."""
+    return "{" + ",".join(map(str, words)) + "}"
 
 
 def identifiers(names: Sequence[str], qualifier: str | None = None) -> sql.Composed:

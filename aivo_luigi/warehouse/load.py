@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any, Protocol
 
 from aivo_luigi.config import etl
@@ -37,7 +38,7 @@ class Load:
     staged: int
     rows_sql: str
 
-    @property
+    @cached_property
     def variables(self) -> dict[str, Any]:
         """What the SQL of a job may refer to."""
         return {
@@ -70,7 +71,7 @@ class Way(Protocol):
     def row_per_staged(self) -> bool:
         """Whether each staged row is one row of the table."""
 
-    def prepare(self, day: date) -> None:
+    def prepare(self, warehouse: Connection, day: date) -> None:
         """Makes what the rows need a place in; apart from the load's transaction, which has no locks yet."""
 
     def land(self, load: Load) -> Counts:
