@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -74,6 +74,7 @@ def _fill(found: re.Match[str], connection: PsycopgConnection, variables: dict[s
     raise TypeError(f":{found['plain']} takes an integer or identifiers, not {type(value).__name__}")
 
 
+@lru_cache(maxsize=512)
 def _without_comments(text: str) -> str:
     """Whole-line comments may mention variables; they are not part of the statement."""
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))

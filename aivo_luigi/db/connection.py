@@ -118,22 +118,29 @@ def _connect(url: str, application_name: str, what: str, variable: str) -> Itera
 
 
 def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgConnection:
-    """A connection with the settings of all our sessions; making them is what tells whether it still works."""
-    settings = etl()
+    """A connection that bears the name; giving it is what tells whether it still works."""
     raw: PsycopgConnection = pool.getconn()
     try:
-        raw.autocommit = True
-        Connection(raw).file(
-            "session.sql",
-            application_name=application_name[:63],
-            statement_timeout=str(settings.statement_timeout * 1000),
-            lock_timeout=str(settings.lock_timeout * 1000),
-            work_mem=settings.work_mem,
-        )
+        connection = Connection(raw)
+        if not raw.autocommit:
+            raw.autocommit = True
+            _set_up(connection)
+        connection.execute("select set_config('application_name', :'name', false)", name=application_name[:63])
     except BaseException:
         pool.putconn(raw, close=True)
         raise
     return raw
+
+
+def _set_up(connection: Connection) -> None:
+    """A new connection; psycopg2 makes them without autocommit."""
+    settings = etl()
+    connection.file(
+        "session.sql",
+        statement_timeout=str(settings.statement_timeout * 1000),
+        lock_timeout=str(settings.lock_timeout * 1000),
+        work_mem=settings.work_mem,
+    )
 
 
 def open_connection(url: str, what: str, variable: str, **options: Any) -> PsycopgConnection:
