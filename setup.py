@@ -16,6 +16,7 @@ TEST = [
     "kubernetes-validate>=1.31",  # the manifests' schemas, offline
     "pyyaml>=6",
     "setuptools>=70.1",  # builds the wheel that the tests look into
+    "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
     "psutil>=5.9",  # memory and child processes of the runs under test
 ]
 LINT = [
@@ -43,7 +44,6 @@ setup(
     install_requires=[
         "luigi>=3.8,<3.9",
         "psycopg2-binary>=2.9.9",
-        "sqlalchemy>=2.0.30,<3",  # the connection pools
         "pandas>=2.2",  # tables for people: status and reports
         "yoyo-migrations>=9,<10",  # numbered SQL migrations
         "click>=8.1",  # the aivo-etl command

@@ -7,8 +7,8 @@ integer or a list of identifiers. Here the same variables are filled in by psyco
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -40,6 +40,11 @@ def render(text: str, connection: PsycopgConnection, **variables: Any) -> str:
     return _VARIABLE.sub(lambda found: _fill(found, connection, variables), _without_comments(text))
 
 
+def as_array(words: Iterable[object]) -> str:
+    """The text of a PostgreSQL array of plain words, numbers or dates."""
+    return "{" + ",".join(map(str, words)) + "}"
+
+
 def identifiers(names: Sequence[str], qualifier: str | None = None) -> sql.Composed:
     """A comma-separated list of (qualified) column names, as the value of a plain variable."""
     return sql.SQL(", ").join(sql.Identifier(*([qualifier] if qualifier else []), name) for name in names)
@@ -69,6 +74,7 @@ def _fill(found: re.Match[str], connection: PsycopgConnection, variables: dict[s
     raise TypeError(f":{found['plain']} takes an integer or identifiers, not {type(value).__name__}")
 
 
+@lru_cache(maxsize=512)
 def _without_comments(text: str) -> str:
     """Whole-line comments may mention variables; they are not part of the statement."""
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))

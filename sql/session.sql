@@ -1,7 +1,6 @@
--- What every session of ours is set to. Timeouts in milliseconds. Rough statistics will do for temporary tables: the
--- planner needs to know how large they are. Variables: application_name, statement_timeout, lock_timeout, work_mem.
+-- What every session of ours is set to, once. Timeouts in milliseconds. Rough statistics will do for temporary tables:
+-- the planner needs to know how large they are. Variables: statement_timeout, lock_timeout, work_mem.
 select
-    set_config('application_name', :'application_name', false),
     set_config('TimeZone', 'UTC', false),
     set_config('DateStyle', 'ISO', false),
     set_config('statement_timeout', :'statement_timeout', false),

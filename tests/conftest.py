@@ -152,7 +152,7 @@ def _make_warehouse(url: str) -> None:
 
 def _forget() -> None:
     """Close the connections that this process keeps, and forget the tasks that Luigi remembers."""
-    from aivo_luigi.db import forget_engines
+    from aivo_luigi.db import forget_connections
 
-    forget_engines()
+    forget_connections()
     Register.clear_instance_cache()

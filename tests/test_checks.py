@@ -72,7 +72,8 @@ def copies(table: str, **changes: str) -> str:
     change = " ".join(f"copy.{column} := {value};" for column, value in changes.items())
     return (
         f"declare copy {table}; begin"
-        f" for copy in select * from {table} loop {change} insert into {table} select copy.* on conflict do nothing; end loop; end"
+        f" for copy in select * from {table} loop {change} insert into {table} select copy.* on conflict do nothing;"
+        " end loop; end"
     )
 
 

@@ -20,7 +20,7 @@ from support.world import World
 
 import aivo_luigi
 from aivo_luigi.cli import main
-from aivo_luigi.db import forget_engines
+from aivo_luigi.db import forget_connections
 
 ROOT = Path(__file__).parents[1]
 DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
@@ -47,7 +47,7 @@ def test_migrate_makes_the_schema_once(empty_url: str, monkeypatch: pytest.Monke
     assert "0001_dimensions" in CliRunner().invoke(main, ["migrate"]).output
     assert "up to date" in CliRunner().invoke(main, ["migrate"]).output
     assert CliRunner().invoke(main, ["status"]).exit_code == 0
-    forget_engines()
+    forget_connections()
 
 
 def test_two_migrations_at_once_do_no_harm(empty_url: str) -> None:

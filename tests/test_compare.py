@@ -21,7 +21,7 @@ from support.world import DAY, NEXT_DAY, World, at, uid
 import aivo_luigi
 from aivo_luigi import job_build_fact_sessions, run_all_dimension_syncs, run_all_fact_builds
 from aivo_luigi.cli import main
-from aivo_luigi.db import forget_engines
+from aivo_luigi.db import forget_connections
 from aivo_luigi.jobs.compare import compare
 from aivo_luigi.tasks.wrappers import DIMENSIONS as DIMENSION_JOBS
 from aivo_luigi.tasks.wrappers import FACTS as FACT_JOBS
@@ -163,7 +163,7 @@ def test_comparing_leaves_no_trace(built: Pipeline, world: World) -> None:
     assert {
         table: (written(built, table), built.warehouse.rows(f"select * from {table}")) for table in TABLES
     } == before
-    forget_engines()
+    forget_connections()
     assert built.warehouse.value("select count(*) from pg_locks where locktype = 'advisory'") == 0
 
 

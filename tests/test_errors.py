@@ -181,6 +181,7 @@ def test_a_failing_check_rolls_the_day_back(pipeline: Pipeline, world) -> None:
     world.learner()
     world.session(started_at=datetime(2025, 1, 15, 9, tzinfo=timezone.utc))
     assert pipeline.luigi("BuildFactSessions", "--date", DAY).returncode == 0
+    world.session("another", started_at=datetime(2025, 1, 15, 10, tzinfo=timezone.utc))
     before = content(pipeline.warehouse)
     pipeline.warehouse.execute(
         "create function spoil() returns trigger language plpgsql as $$ begin new.hints_used := -1; return new; end $$;"
@@ -251,6 +252,12 @@ def test_both_spellings_of_a_password_are_taken_out(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("OLTP_DATABASE_URL", REFUSED)
     monkeypatch.setenv("WAREHOUSE_DATABASE_URL", f"postgresql:///db?user=etl&password={QUOTED}")
     assert redact(f"a {SECRET} b {QUOTED} c") == "a *** b *** c"
+
+
+def test_a_setting_that_the_server_does_not_take_is_told(pipeline: Pipeline) -> None:
+    finished = pipeline.luigi("SyncDimSubject", "--date", DAY, "--etl-work-mem", "plenty")
+    assert finished.returncode == 35
+    told(finished, "the warehouse does not take a setting", "work_mem")
 
 
 def test_sqlalchemys_spelling_of_a_url_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from support.database import Database
 from support.world import CREATED, at, uid
 
 from aivo_luigi import job_build_fact_sessions, job_sync_dim_learner, job_sync_dim_tenant
-from aivo_luigi.db import forget_engines
+from aivo_luigi.db import forget_connections
 from aivo_luigi.warehouse.migrations import migrate
 
 SCD2 = "effective_from timestamptz, effective_to timestamptz?, is_current bool, is_inferred bool"
@@ -107,7 +107,7 @@ def warehouse(databases):
     database = Database(url)
     yield database
     database.close()
-    forget_engines()
+    forget_connections()
     databases.drop(url)
 
 

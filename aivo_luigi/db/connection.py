@@ -1,7 +1,7 @@
 """Pooled connections that speak the SQL files.
 
-SQLAlchemy keeps the pools (connections are checked before use, and dropped when broken); statements go to psycopg2
-below it, for COPY is psycopg2's own. Connections are in autocommit mode: a transaction is where the code says so.
+Each process keeps one idle connection to either database in a pool of psycopg2; one that turns out to be broken is
+replaced. Connections are in autocommit mode: a transaction is where the code says so.
 """
 
 from __future__ import annotations
@@ -12,24 +12,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812
 from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
+from psycopg2.pool import ThreadedConnectionPool
 
 from aivo_luigi import sqlfiles
 from aivo_luigi.config import database_urls, etl
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
 logger = logging.getLogger("luigi-interface")
 
 _BEGIN = "begin isolation level read committed read write"
 
-_engines: dict[str, Engine] = {}
+_IDLE, _MOST = 1, 100  # connections to one database
+
+_pools: dict[str, ThreadedConnectionPool] = {}
 
 
 class Connection:
@@ -103,61 +104,84 @@ def connect_source(application_name: str) -> Iterator[Connection]:
 
 @contextmanager
 def _connect(url: str, application_name: str, what: str, variable: str) -> Iterator[Connection]:
-    settings = etl()
-    pooled = _engine(url, what, variable).raw_connection()
-    raw = pooled.driver_connection
-    assert raw is not None
+    with _told(what, variable):
+        pool = _pool(url)
+        try:
+            raw = _check_out(pool, application_name)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            # The server has ended an idle connection; a new one tells whether that is all.
+            raw = _check_out(pool, application_name)
     try:
-        raw.autocommit = True
-        connection = Connection(raw)
-        connection.file(
-            "session.sql",
-            application_name=application_name[:63],
-            statement_timeout=str(settings.statement_timeout * 1000),
-            lock_timeout=str(settings.lock_timeout * 1000),
-            work_mem=settings.work_mem,
-        )
-        yield connection
+        yield Connection(raw)
     finally:
-        if raw.closed or raw.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
-            pooled.invalidate()
-        pooled.close()
+        pool.putconn(raw, close=bool(raw.closed) or raw.info.transaction_status != TRANSACTION_STATUS_IDLE)
+
+
+def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgConnection:
+    """A connection that bears the name; giving it is what tells whether it still works."""
+    raw: PsycopgConnection = pool.getconn()
+    try:
+        connection = Connection(raw)
+        if not raw.autocommit:
+            raw.autocommit = True
+            _set_up(connection)
+        connection.execute("select set_config('application_name', :'name', false)", name=application_name[:63])
+    except BaseException:
+        pool.putconn(raw, close=True)
+        raise
+    return raw
+
+
+def _set_up(connection: Connection) -> None:
+    """A new connection; psycopg2 makes them without autocommit."""
+    settings = etl()
+    connection.file(
+        "session.sql",
+        statement_timeout=str(settings.statement_timeout * 1000),
+        lock_timeout=str(settings.lock_timeout * 1000),
+        work_mem=settings.work_mem,
+    )
 
 
 def open_connection(url: str, what: str, variable: str, **options: Any) -> PsycopgConnection:
-    """A connection of its own, outside the pools. Raises ConfigurationError when it can't be had.
-
-    Both sides of a COPY must spell text the same way, so that no database's own client_encoding may count.
-    """
-    options |= {"connect_timeout": etl().connect_timeout, "client_encoding": "UTF8"}
-    try:
-        connection: PsycopgConnection = psycopg2.connect(url, **options)
-    except psycopg2.Error as error:
-        raise ConfigurationError(f"the {what} can't be reached ({describe(error)}): check {variable}") from error
+    """A connection of its own, outside the pools. Raises ConfigurationError when it can't be had."""
+    with _told(what, variable):
+        connection: PsycopgConnection = psycopg2.connect(url, **_options(), **options)
     return connection
 
 
-def _engine(url: str, what: str, variable: str) -> Engine:
-    if url not in _engines:
-        from sqlalchemy import create_engine
+@contextmanager
+def _told(what: str, variable: str) -> Iterator[None]:
+    """A database that can't be reached, or doesn't take our settings, is a matter of configuration."""
+    try:
+        yield
+    except psycopg2.DataError as error:
+        raise ConfigurationError(
+            f"the {what} does not take a setting ({describe(error)}): check the timeouts and work_mem of [etl]"
+        ) from error
+    except psycopg2.Error as error:
+        raise ConfigurationError(f"the {what} can't be reached ({describe(error)}): check {variable}") from error
 
+
+def _options() -> dict[str, Any]:
+    """Both sides of a COPY must spell text the same way, so that no database's own client_encoding may count."""
+    return {"connect_timeout": etl().connect_timeout, "client_encoding": "UTF8"}
+
+
+def _pool(url: str) -> ThreadedConnectionPool:
+    if url not in _pools:
         _watch_forks()
-        _engines[url] = create_engine(
-            "postgresql+psycopg2://",
-            creator=lambda: open_connection(url, what, variable),
-            pool_pre_ping=True,
-            hide_parameters=True,
-        )
-    return _engines[url]
+        _pools[url] = ThreadedConnectionPool(_IDLE, _MOST, url, **_options())
+    return _pools[url]
 
 
 @cache
 def _watch_forks() -> None:
-    """A forked task must not speak through its parent's connections, nor close them."""
-    os.register_at_fork(after_in_child=lambda: forget_engines(close=False))
+    """A forked task must not speak through its parent's connections. psycopg2 closes only those of its own process."""
+    os.register_at_fork(after_in_child=_pools.clear)
 
 
-def forget_engines(close: bool = True) -> None:
-    """Forgets every pool, closing its connections unless they are another process's."""
-    while _engines:
-        _engines.popitem()[1].dispose(close=close)
+def forget_connections() -> None:
+    """Closes the idle connections."""
+    while _pools:
+        _pools.popitem()[1].closeall()

@@ -14,6 +14,9 @@ from aivo_luigi.dates import day_end
 from aivo_luigi.db.connection import Connection, connect_source
 from aivo_luigi.errors import SourceError, describe
 
+Columns = list[tuple[str, int]]
+"""The names and type oids of a query's columns."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -52,13 +55,11 @@ def snapshot(application_name: str, day: date, day_is_over: bool) -> Iterator[Sn
         yield Snapshot(connection, clock)
 
 
-def describe_query(source: Connection, query: str) -> list[tuple[str, int]]:
-    """The names and type oids of the columns that a query on the source returns.
-
-    Raises SourceError when a table or column that it reads is missing or may not be read.
-    """
+@contextmanager
+def reading_source() -> Iterator[None]:
+    """Raises SourceError when a table or column of the source is missing or may not be read."""
     try:
-        cursor = source.execute(f"select * from ({query}) as extract limit 0")
+        yield
     except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn) as error:
         raise SourceError(
             f"the source lacks what the job reads ({describe(error)}): it must have the tables and columns of "
@@ -68,5 +69,11 @@ def describe_query(source: Connection, query: str) -> list[tuple[str, int]]:
         raise SourceError(
             f"the source does not let the job read ({describe(error)}): grant SELECT to the user of OLTP_DATABASE_URL"
         ) from error
+
+
+def describe_query(source: Connection, query: str) -> Columns:
+    """What a query on the source returns. Raises SourceError as reading_source does."""
+    with reading_source():
+        cursor = source.execute(f"select * from ({query}) as extract limit 0")
     assert cursor.description is not None
     return [(column.name, column.type_code) for column in cursor.description]

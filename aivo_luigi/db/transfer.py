@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2 import sql
 
 from aivo_luigi.db.connection import Connection
-from aivo_luigi.db.source import describe_query
+from aivo_luigi.db.source import Columns, describe_query, reading_source
 
 _BUFFER = 1 << 20
 _REPORT_EVERY = 2.0  # seconds
@@ -33,13 +33,21 @@ _BINARY_TYPES = {
 }
 
 
-def stage_query(source: Connection, warehouse: Connection, query: str, table: str, report: Callable[[], None]) -> int:
+def stage_query(
+    source: Connection,
+    warehouse: Connection,
+    query: str,
+    table: str,
+    report: Callable[[], None],
+    columns: Columns | None = None,
+) -> int:
     """Copies what a query on the source returns into a new temporary table of the warehouse.
 
     The table takes its columns and types from the query, so that the binary format is safe; a type whose binary form
-    may differ between servers makes the whole stream text. Returns the number of rows; calls `report` now and then.
+    may differ between servers makes the whole stream text. `columns`: what describe_query says, where it is known.
+    Returns the number of rows; calls `report` now and then.
     """
-    columns = describe_query(source, query)
+    columns = columns or describe_query(source, query)
     binary = all(oid in _BINARY_TYPES for _, oid in columns)
     _create(warehouse, table, [(name, _BINARY_TYPES[oid] if binary else "text") for name, oid in columns])
     return _copy(source, warehouse, query, table, "(format binary)" if binary else "(format text)", report)
@@ -67,7 +75,7 @@ def _copy(
 
     def extract() -> None:
         try:
-            with open(writing, "wb", buffering=_BUFFER) as sink:
+            with reading_source(), open(writing, "wb", buffering=_BUFFER) as sink:
                 source.raw.cursor().copy_expert(f"copy ({query}) to stdout {options}", sink)
         except BaseException as error:
             failures.append(error)

@@ -7,9 +7,9 @@ from datetime import date
 
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import connect_warehouse
-from aivo_luigi.jobs.completeness import as_array
 from aivo_luigi.jobs.staging import JobSpec, Staging
 from aivo_luigi.jobs.task import Job
+from aivo_luigi.sqlfiles import as_array
 from aivo_luigi.warehouse.differences import Differences
 from aivo_luigi.warehouse.members import infer_members
 

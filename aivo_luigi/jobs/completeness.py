@@ -11,6 +11,7 @@ from aivo_luigi.config import database_urls
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.errors import DateError
+from aivo_luigi.sqlfiles import as_array
 from aivo_luigi.warehouse.migrations import ensure_schema
 
 # Complete jobs stay complete once their day is over, so that within a process each needs to be asked about only once:
@@ -82,11 +83,6 @@ def forget_answers() -> None:
     """Asks anew from now on, as a new process would."""
     _remembered.clear()
     _opened.clear()
-
-
-def as_array(words: Iterable[str]) -> str:
-    """The text of a PostgreSQL array of plain words."""
-    return "{" + ",".join(words) + "}"
 
 
 class RunTarget(luigi.Target):

@@ -1,17 +1,19 @@
-"""The two parameters of every task: the day, and --force."""
+"""The two parameters of every task, the day and --force, and what a task requires for them."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import date, datetime, timezone
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from typing import Any, TypeVar
 
 import luigi
 
 from aivo_luigi.dates import parse_date, yesterday
 
 _BARE = "true"
+Task = TypeVar("Task", bound=luigi.Task)
 
 
 class DayParameter(luigi.DateParameter):
@@ -65,6 +67,19 @@ class AlwaysForceParameter(ForceParameter):
     def normalize(self, value: str | bool | None) -> str:
         """The token that the value stands for."""
         return super().normalize(value) or new_token()
+
+
+def once(requires: Callable[[Any], list[Task]]) -> Callable[[Any], list[Task]]:
+    """Makes the tasks that a task requires once: Luigi asks for them five times, and making one reads its settings."""
+
+    @wraps(requires)
+    def remembered(self: Any) -> list[Task]:
+        if "_required" not in self.__dict__:
+            self._required = requires(self)
+        required: list[Task] = self._required
+        return required
+
+    return remembered
 
 
 def _store(param_name: str, task_name: str | None) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _load(
         staged = staging.stage(day_is_over)
         report(f"{staged.rows:,} rows read, loading", 60)
         rejected = record_rejects(warehouse, run_id, job.name, day)
-        job.way.prepare(day)
+        job.way.prepare(warehouse, day)
         infer_members(warehouse, job.references)
         load = staging.load(staged)
         counts = job.way.land(load)

@@ -11,15 +11,18 @@ from datetime import date, datetime
 from typing import Any
 
 from aivo_luigi import sqlfiles
+from aivo_luigi.config import database_urls
 from aivo_luigi.dates import day_end, day_start
 from aivo_luigi.db import Connection, connect_warehouse
-from aivo_luigi.db.source import Snapshot, snapshot
+from aivo_luigi.db.source import Columns, Snapshot, describe_query, snapshot
 from aivo_luigi.db.transfer import stage_csv, stage_query
 from aivo_luigi.warehouse.changes import Present, SourceRows, count_present, is_indexed, moment, read_members
 from aivo_luigi.warehouse.load import Load, Way
 from aivo_luigi.warehouse.members import Reference
 from aivo_luigi.warehouse.rejects import keep_earlier_rejects, reject_fields, reject_whole_rows
 from aivo_luigi.warehouse.states import StateHistory
+
+_described: dict[tuple[str, str], Columns] = {}
 
 Report = Callable[[str, int], None]
 """Tells a person how a run is going: a message, and a percentage of the whole."""
@@ -147,7 +150,16 @@ class Staging:
 
     def _copy(self, source: Snapshot, file: str, table: str, **variables: Any) -> int:
         query = self._query(source, file, **variables)
-        return stage_query(source.connection, self.warehouse, query, table, self._report_rows)
+        return stage_query(
+            source.connection, self.warehouse, query, table, self._report_rows, self._columns(source, file, query)
+        )
+
+    def _columns(self, source: Snapshot, file: str, query: str) -> Columns:
+        """What the query returns. A file casts each column, so that it returns the same whatever the day."""
+        key = (database_urls().source, self.job.sql_file(file))
+        if key not in _described:
+            _described[key] = describe_query(source.connection, query)
+        return _described[key]
 
     def _query(self, source: Snapshot, file: str, **variables: Any) -> str:
         return sqlfiles.render(sqlfiles.read(self.job.sql_file(file)), source.connection.raw, **variables)

@@ -11,7 +11,7 @@ from pathlib import Path
 from aivo_luigi.config import database_urls
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE
-from aivo_luigi.jobs.completeness import as_array
+from aivo_luigi.sqlfiles import as_array
 from aivo_luigi.tables import NUMBERS, print_table
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from luigi.rpc import RPCError
 
 from aivo_luigi.errors import describe
 from aivo_luigi.jobs.completeness import RunTarget, complete_days
-from aivo_luigi.jobs.parameters import DayParameter, ForceParameter
+from aivo_luigi.jobs.parameters import DayParameter, ForceParameter, once
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.jobs.result import JobResult
 from aivo_luigi.jobs.run import run_job
@@ -72,11 +72,16 @@ class Job(luigi.Task):
             present=cls.present,
         )
 
-    def requires(self) -> Iterator[Job]:
+    @once
+    def requires(self) -> list[Job]:
         """The jobs that must be complete first; forced too as far as the wrapper that forced this one wraps them."""
-        for job in self.requires_jobs:
-            forced = self.force_scope == "all" or (self.force_scope == "facts" and not is_dimension(job.job_name()))
-            yield job.forced(self.date, self.force, self.force_scope) if forced else job(date=self.date)
+        return [
+            job.forced(self.date, self.force, self.force_scope) if self._forces(job) else job(date=self.date)
+            for job in self.requires_jobs
+        ]
+
+    def _forces(self, job: type[Job]) -> bool:
+        return self.force_scope == "all" or (self.force_scope == "facts" and not is_dimension(job.job_name()))
 
     @classmethod
     def forced(cls, day: date, force: str, scope: str) -> Job:

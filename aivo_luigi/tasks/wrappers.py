@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import luigi
 
+from aivo_luigi.jobs.parameters import once
 from aivo_luigi.jobs.summary import print_summary
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.jobs.wrapper import Wrapper
@@ -31,10 +30,10 @@ FACTS: tuple[type[Job], ...] = (
 class SyncDimensions(Wrapper):
     """All five dimension syncs."""
 
-    def requires(self) -> Iterator[Job]:
+    @once
+    def requires(self) -> list[Job]:
         """The five syncs."""
-        for job in DIMENSIONS:
-            yield job.forced(self.date, self.force, "all")
+        return [job.forced(self.date, self.force, "all") for job in DIMENSIONS]
 
     def job_names(self) -> list[str]:
         """The five syncs."""
@@ -52,10 +51,10 @@ class BuildFacts(Wrapper):
         description="whether the dimensions are forced too; RunAll sets it",
     )
 
-    def requires(self) -> Iterator[Job]:
+    @once
+    def requires(self) -> list[Job]:
         """The five builds."""
-        for job in FACTS:
-            yield job.forced(self.date, self.force, self.force_scope)
+        return [job.forced(self.date, self.force, self.force_scope) for job in FACTS]
 
     def job_names(self) -> list[str]:
         """The five builds."""
@@ -65,10 +64,13 @@ class BuildFacts(Wrapper):
 class RunAll(Wrapper):
     """The whole pipeline for a day: all dimensions and all facts."""
 
-    def requires(self) -> Iterator[Wrapper]:
+    @once
+    def requires(self) -> list[Wrapper]:
         """The two other wrappers."""
-        yield SyncDimensions(date=self.date, force=self.force)
-        yield BuildFacts(date=self.date, force=self.force, force_scope="all" if self.force else "facts")
+        return [
+            SyncDimensions(date=self.date, force=self.force),
+            BuildFacts(date=self.date, force=self.force, force_scope="all" if self.force else "facts"),
+        ]
 
     def job_names(self) -> list[str]:
         """All ten jobs."""

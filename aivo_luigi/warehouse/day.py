@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
@@ -12,7 +13,7 @@ from aivo_luigi.config import etl
 from aivo_luigi.dates import to_date_key
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.errors import CheckError, GuardError
-from aivo_luigi.sqlfiles import columns_differ, columns_equal, identifiers
+from aivo_luigi.sqlfiles import as_array, columns_differ, columns_equal, identifiers
 from aivo_luigi.warehouse.differences import Differences, find_differences
 from aivo_luigi.warehouse.load import Counts, Load
 
@@ -34,17 +35,19 @@ class DayPartition:
     linked_from: tuple[str, ...] = ()
     row_per_staged: bool = True
 
-    def prepare(self, day: date) -> None:
-        """Makes the month's partition and the year's calendar, on a connection of their own.
+    def prepare(self, warehouse: Connection, day: date) -> None:
+        """Makes the month's partition and the year's calendar, where they are missing, on a connection of their own.
 
         Attaching a partition locks the dimensions for a moment; within the load they would be locked until its end.
         """
-        with connect_warehouse("aivo_luigi partition") as another:
-            another.execute("select etl_ensure_day(:'fact', :'day'::date)", fact=self.table, day=day)
+        if warehouse.file("load/has_month.sql", fact=self.table, day=day).fetchone() != (True,):
+            with connect_warehouse("aivo_luigi partition") as another:
+                another.execute("select etl_ensure_day(:'fact', :'day'::date)", fact=self.table, day=day)
 
     def land(self, load: Load) -> Counts:
         """Replaces the day. GuardError when a full day would become empty; CheckError when rows got lost on the way."""
-        names = {"fact": self.table, "date_key": to_date_key(load.day)}
+        date_key = to_date_key(load.day)
+        names = {"fact": self.table, "date_key": date_key}
         if self.links_to_sessions:
             load.warehouse.file("load/lock_links_shared.sql")
         columns = self._show_rows(load)
@@ -74,11 +77,19 @@ class DayPartition:
                 f"{load.job_name} for {load.day} would replace {before} rows by none: look at the source, or allow it "
                 "with --etl-allow-empty-rebuild"
             )
-        if self.linked_from:
-            load.warehouse.file("load/lock_links.sql")
-        for fact in self.linked_from:
-            load.warehouse.file("load/relink_sessions.sql", fact=fact, date_key=names["date_key"])
+        self._relink(load.warehouse, date_key, some_left=gone > 0)
         return Counts(inserted=inserted, deleted=before)
+
+    def _relink(self, warehouse: Connection, date_key: int, some_left: bool) -> None:
+        """Mends the links of other facts to the rows of the day, after they were built."""
+        if self.linked_from:
+            warehouse.file("load/lock_links.sql")
+        for fact in self.linked_from:
+            days = _only_row(warehouse.file("load/waiting_days.sql", fact=fact))[0]
+            if days:
+                warehouse.file("load/relink_waiting.sql", fact=fact, date_key=date_key, days=as_array(days))
+            if some_left:
+                warehouse.file("load/relink_gone.sql", fact=fact, date_key=date_key)
 
     def compare(self, load: Load, most: int) -> Differences:
         """Compares the day's rows."""
@@ -96,7 +107,7 @@ class DayPartition:
         return _columns_of_loaded(load.warehouse)
 
 
-def _only_row(cursor: PsycopgCursor) -> tuple[int, ...]:
+def _only_row(cursor: PsycopgCursor) -> tuple[Any, ...]:
     row = cursor.fetchone()
     assert row is not None
     return row

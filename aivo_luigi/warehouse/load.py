@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any, Protocol
 
 from psycopg2 import sql
@@ -42,7 +43,7 @@ class Load:
     rows_sql: str
     whole: bool = True
 
-    @property
+    @cached_property
     def variables(self) -> dict[str, Any]:
         """What the SQL of a job may refer to."""
         return {
@@ -75,7 +76,7 @@ class Way(Protocol):
     def row_per_staged(self) -> bool:
         """Whether each staged row is one row of the table."""
 
-    def prepare(self, day: date) -> None:
+    def prepare(self, warehouse: Connection, day: date) -> None:
         """Makes what the rows need a place in; apart from the load's transaction, which has no locks yet."""
 
     def land(self, load: Load) -> Counts:

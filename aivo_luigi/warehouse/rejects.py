@@ -32,9 +32,9 @@ def reject_whole_rows(
         source_table=source_table,
         source_id=required[0],
         required=sqlfiles.identifiers(required, "staged"),
-        names="{" + ",".join(required) + "}",
+        names=sqlfiles.as_array(required),
     ).rowcount
-    if rejected > etl().max_reject_share * known:
+    if rejected and rejected > etl().max_reject_share * known:
         raise GuardError(
             f"{what} can't load {rejected} of {known} rows ({_first_few(warehouse)}): look at the source, or allow "
             "more with --etl-max-reject-share"

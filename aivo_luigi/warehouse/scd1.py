@@ -7,6 +7,7 @@ from datetime import date
 
 from psycopg2 import sql
 
+from aivo_luigi.db import Connection
 from aivo_luigi.sqlfiles import columns_differ, identifiers
 from aivo_luigi.warehouse.differences import Differences, find_differences
 from aivo_luigi.warehouse.load import Counts, Load, count_members, guard_mass_close
@@ -33,7 +34,7 @@ class Scd1:
     follows_tenant: bool = False
     row_per_staged: bool = True
 
-    def prepare(self, day: date) -> None:
+    def prepare(self, warehouse: Connection, day: date) -> None:
         """Nothing: a dimension has no partitions."""
 
     def land(self, load: Load) -> Counts:

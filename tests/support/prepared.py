@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aivo_luigi.db import forget_engines
+from aivo_luigi.db import forget_connections
 from aivo_luigi.jobs.completeness import forget_answers
 from aivo_luigi.warehouse.migrations import migrate
 from support.database import Database
@@ -43,7 +43,7 @@ def prepared(
         build(*pair)
         for database in pair:
             database.close()
-        forget_engines()
+        forget_connections()
 
     source_url = url(databases.create_from(f"{name}_source", make_source))
     monkeypatch.setenv("OLTP_DATABASE_URL", source_url)
@@ -53,7 +53,7 @@ def prepared(
         monkeypatch.setenv(variable, value)
     yield pipeline
     forget_answers()
-    forget_engines()
+    forget_connections()
     for database in (pipeline.source, pipeline.warehouse):
         database.close()
         databases.drop(database.url)

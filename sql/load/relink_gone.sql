@@ -1,16 +1,6 @@
--- After a day's sessions are built: the links of one fact to them. Links that waited for these sessions are filled;
--- links to sessions that have left the day follow them to where they are now, or are cleared until they turn up.
--- Variables: fact (table), date_key. Reads day_before (the day as it was) and fact_sessions.
-update :"fact" as fact
-set
-    session_key = fact_sessions.session_key,
-    session_date_key = fact_sessions.date_key
-from fact_sessions
-where
-    fact_sessions.date_key = :date_key
-    and fact.session_id = fact_sessions.session_id
-    and fact.session_key is null;
-
+-- After sessions have left a day: the links of one fact follow them to where they are now, or are cleared until they
+-- turn up. Looks for them on all days. Variables: fact (table), date_key (of the day that they left).
+-- Reads day_before (the day as it was) and fact_sessions.
 update :"fact" as fact
 set
     session_key = elsewhere.session_key,
@@ -36,4 +26,4 @@ from (
 where
     fact.session_id = elsewhere.session_id
     and fact.session_date_key = :date_key
-    and fact.session_key is not null;
+    and fact.session_key is not null
