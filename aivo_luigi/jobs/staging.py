@@ -122,7 +122,7 @@ class Staging:
         rows = SourceRows(
             clock=source.clock,
             stage=lambda since: self._extract(source, since),
-            count=lambda: count_present(source.connection, whole, job.required, present),
+            count=lambda: count_present(source.connection, whole, present),
         )
         return read_members(self.warehouse, job.way.table, job.source_table, job.required, present, rows)
 

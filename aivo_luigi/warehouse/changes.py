@@ -68,14 +68,9 @@ def is_indexed(source: Connection, source_table: str) -> bool:
     return source.file("source/updated_at_index.sql", source_table=source_table).fetchone() == (True,)
 
 
-def count_present(source: Connection, extract: str, required: Sequence[str], present: Present) -> int:
+def count_present(source: Connection, extract: str, present: Present) -> int:
     """How many rows of the source, as an extract of all shows them, should be present in the dimension."""
-    row = source.file(
-        "source/present_rows.sql",
-        extract=sql.SQL(extract),
-        present=sql.SQL(present.staged),
-        required=identifiers(required),
-    ).fetchone()
+    row = source.file("source/present_rows.sql", extract=sql.SQL(extract), present=sql.SQL(present.staged)).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -101,8 +96,8 @@ def read_members(
     return number, since is None
 
 
-def _members(warehouse: Connection, dimension: str, required: Sequence[str], present: Present) -> int:
-    """How many members would be present if none were gone."""
+def _members(warehouse: Connection, dimension: str, required: Sequence[str], present: Present) -> int | None:
+    """How many members would be present if none were gone; None where a row can't be loaded."""
     warehouse.execute("analyze stage")
     row = warehouse.file(
         "load/present_members.sql",
@@ -112,5 +107,4 @@ def _members(warehouse: Connection, dimension: str, required: Sequence[str], pre
         present=sql.SQL(present.staged),
         required=identifiers(required),
     ).fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(row[0]) if row else None
