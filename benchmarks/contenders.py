@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 from benchmarks.floor import Floor
 from benchmarks.measure import clock, job_times, run_process
-from benchmarks.pipeline import command, environment
-
-Sample = dict[str, Any]
-"""What one run took: `ms` as a whole, `jobs` one by one, and what else is known."""
+from benchmarks.medians import Sample
+from benchmarks.pipeline import REPOSITORY, command, environment
 
 
 class Contender(Protocol):
@@ -23,15 +22,21 @@ class Contender(Protocol):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """`luigi --module aivo_luigi RunAll`, as a process."""
+    """`luigi --module aivo_luigi RunAll`, as a process; the code is that of `root`."""
 
     options: tuple[str, ...] = ()
+    root: Path = REPOSITORY
+    task: str = "RunAll"
 
     def build(self, source_url: str, warehouse_url: str, day: date, force: bool) -> Sample:
         """Runs the process; the jobs' times are those of the run record."""
+        arguments = [self.task, "--date", str(day), *self.options, *(["--force"] if force else [])]
+        return self.run(source_url, warehouse_url, arguments)
+
+    def run(self, source_url: str, warehouse_url: str, arguments: list[str]) -> Sample:
+        """Runs a process with other arguments."""
         began = clock(warehouse_url)
-        arguments = ["RunAll", "--date", str(day), *self.options, *(["--force"] if force else [])]
-        process = run_process(command(*arguments), environment(source_url, warehouse_url))
+        process = run_process(command(*arguments), environment(source_url, warehouse_url, self.root))
         jobs, span = job_times(warehouse_url, began)
         return {
             "ms": process.ms,

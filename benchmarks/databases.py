@@ -16,7 +16,8 @@ from benchmarks.servers import Server, connect
 
 _numbers = itertools.count(1)
 
-SOURCE_FILES = ("sql/source/schema.sql", "sql/source/indexes.sql")
+SOURCE_FILES = ("sql/source/schema.sql", "sql/source/indexes.sql", "benchmarks/source.sql")
+RECOMMENDED_INDEXES = REPOSITORY / "sql" / "source" / "recommended_indexes.sql"
 
 
 class Databases:
@@ -43,14 +44,11 @@ class Databases:
         finally:
             self._drop(name)
 
-    def source(self, scale: float, recommended_indexes: bool = False) -> str:
-        """A source of a scale, as a template: vacuumed, analysed, written to disk."""
+    def source(self, scale: float, **variables: object) -> str:
+        """A source of a scale, as a template: vacuumed, analysed, written to disk. Variables: those of source.sql."""
         name = self.create()
-        files = [*SOURCE_FILES, "benchmarks/source.sql"]
-        if recommended_indexes:
-            files.append("sql/source/recommended_indexes.sql")
-        for file in files:
-            self.run_file(name, REPOSITORY / file, scale=f"{scale:g}")
+        for file in SOURCE_FILES:
+            self.run_file(name, REPOSITORY / file, scale=f"{scale:g}", **variables)
         self.settle(name)
         return name
 

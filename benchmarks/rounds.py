@@ -5,17 +5,17 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import date
-from statistics import median
 from typing import Any
 
 import click
 
-from benchmarks.contenders import Contender, FloorByHand, Pipeline, Sample
+from benchmarks.contenders import Contender, FloorByHand, Pipeline
 from benchmarks.content import content, differences
 from benchmarks.databases import databases
 from benchmarks.jobs import JOBS
-from benchmarks.machine import machine, versions
+from benchmarks.machine import about
 from benchmarks.measure import Meter
+from benchmarks.medians import Sample, in_turn, middle, middle_ratio
 from benchmarks.servers import Server
 
 DAY = date(2025, 1, 15)
@@ -32,6 +32,7 @@ def run(source_server: Server, warehouse_server: Server, scale: float, rounds: i
         "pipeline_one_worker": Pipeline(("--workers", "1")),
         "floor": FloorByHand(warehouse_server.psql),
     }
+    report = about("run", source_server, warehouse_server, scale=scale, rounds=rounds)
     samples: Samples = {stage: {name: [] for name in contenders} for stage in STAGES}
     samples["nothing_to_do"] = {"pipeline": []}
     different: list[str] = []
@@ -40,7 +41,7 @@ def run(source_server: Server, warehouse_server: Server, scale: float, rounds: i
         meter = Meter(source_server, source, warehouse_server)
         for number in range(rounds):
             click.echo(f"round {number + 1} of {rounds}", err=True)
-            order = list(contenders) if number % 2 == 0 else list(reversed(contenders))
+            order = in_turn(list(contenders), number)
             with ExitStack() as stack:
                 urls = {name: stack.enter_context(warehouses.copy(template)) for name in order}
                 for stage in STAGES:
@@ -50,11 +51,7 @@ def run(source_server: Server, warehouse_server: Server, scale: float, rounds: i
                     different += _different(stage, urls)
                 samples["nothing_to_do"]["pipeline"].append(_measure(meter, Pipeline(), urls["pipeline"], force=False))
     return {
-        "benchmark": "run",
-        "scale": scale,
-        "rounds": rounds,
-        "versions": versions(source_server, warehouse_server),
-        "machine": machine(),
+        **report,
         "content_differs": different,
         **{stage: _summary(by_name) for stage, by_name in samples.items()},
         "samples": samples,
@@ -84,30 +81,23 @@ def _summary(by_name: dict[str, list[Sample]]) -> dict[str, Any]:
     if "floor" not in whole:
         return {"whole": whole}
     for name in whole:
-        whole[name]["ratio"] = round(whole[name]["ms"] / whole["floor"]["ms"], 2)
+        whole[name]["ratio"] = middle_ratio(by_name[name], by_name["floor"], lambda sample: sample["ms"])
     return {"whole": whole, "jobs": {job: _job(job, by_name) for job in JOBS}}
 
 
 def _medians(samples: list[Sample]) -> dict[str, float]:
-    return {key: round(median(sample[key] for sample in samples), 1) for key in samples[0] if key != "jobs"}
+    return {key: middle(samples, lambda sample, key=key: sample[key]) for key in samples[0] if key != "jobs"}
 
 
 def _job(job: str, by_name: dict[str, list[Sample]]) -> dict[str, Any]:
     """One job: the pipeline's with one worker, so that no other job disturbs it."""
-
-    def middle(name: str, key: str) -> float:
-        return round(median(sample["jobs"][job][key] for sample in by_name[name]), 1)
-
-    rows, ms, floor_ms = (
-        middle("pipeline_one_worker", "rows"),
-        middle("pipeline_one_worker", "ms"),
-        middle("floor", "ms"),
-    )
+    pipeline, floor = by_name["pipeline_one_worker"], by_name["floor"]
+    rows, ms, step_ms = (middle(pipeline, lambda s, key=key: s["jobs"][job][key]) for key in ("rows", "ms", "step_ms"))
     return {
         "rows": int(rows),
         "ms": ms,
-        "step_ms": middle("pipeline_one_worker", "step_ms"),
-        "floor_ms": floor_ms,
+        "step_ms": step_ms,
+        "floor_ms": middle(floor, lambda sample: sample["jobs"][job]["ms"]),
         "rows_per_second": round(rows / ms * 1000) if ms else None,
-        "ratio": round(ms / floor_ms, 2),
+        "ratio": middle_ratio(pipeline, floor, lambda sample: sample["jobs"][job]["ms"]),
     }
