@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from benchmarks.pipeline import REPOSITORY, migrate
-from benchmarks.servers import Server, connect
+from benchmarks.servers import PREFIX, Server, connect
 
 _numbers = itertools.count(1)
 
@@ -25,12 +25,11 @@ class Databases:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._prefix = f"aivo_bench_{os.getpid()}"
         self._made: list[str] = []
 
     def create(self, template: str = "template0") -> str:
         """A new database, empty or a copy of another one; its name."""
-        name = f"{self._prefix}_{next(_numbers)}"
+        name = f"{PREFIX}_{next(_numbers)}"
         self.server.execute(f"create database {name} template {template}")
         self._made.append(name)
         return name

@@ -86,7 +86,8 @@ def _summary(by_name: dict[str, list[Sample]]) -> dict[str, Any]:
 
 
 def _medians(samples: list[Sample]) -> dict[str, float]:
-    return {key: middle(samples, lambda sample, key=key: sample[key]) for key in samples[0] if key != "jobs"}
+    known = [key for key, value in samples[0].items() if key != "jobs" and value is not None]
+    return {key: middle(samples, lambda sample, key=key: sample[key]) for key in known}
 
 
 def _job(job: str, by_name: dict[str, list[Sample]]) -> dict[str, Any]:
