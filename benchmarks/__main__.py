@@ -180,15 +180,22 @@ def compare(
 @main.command()
 @_on_servers
 @_scale(1)
-@click.option("--at-least", default=0.0, show_default=True, help="Leave out statements that took fewer milliseconds.")
+@click.option("--at-least", default=1.0, show_default=True, help="Leave out statements that took fewer milliseconds.")
+@_number("--most", 20, "Statements to show.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def explain(source_url: str | None, warehouse_url: str | None, scale: float, at_least: float, folder: Path) -> None:
-    """Write the plan of each statement of a fresh day and of the same day again into FOLDER. Needs a superuser."""
+def explain(
+    source_url: str | None, warehouse_url: str | None, scale: float, at_least: float, most: int, folder: Path
+) -> None:
+    """Write the plan of each statement of a fresh day and of the same day again into FOLDER; show the slowest ones.
+
+    Needs a superuser, and auto_explain on the servers.
+    """
     from benchmarks.explain import explain as write
+    from benchmarks.explain import slowest
 
     with servers(source_url, warehouse_url) as (source, warehouse):
-        for file in write(source, warehouse, scale, at_least, folder):
-            print(file)
+        write(source, warehouse, scale, at_least, folder)
+    report.print_statements(slowest(folder, most))
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ select
     day + n % 80000 * interval '1 second',
     day + (n % 80000 + 1200) * interval '1 second',
     1200000,
-    day,
-    day
+    day as created_at,
+    day as updated_at
 from bench_day, generate_series(0, number - 1) as s (n);
 
 insert into session_events (id, session_id, tenant_id, learner_id, event_type, event_time, metadata_json, created_at)
@@ -46,7 +46,17 @@ select
 from bench_day, generate_series(0, number - 1) as s (n), generate_series(0, 19) as f (e);
 
 insert into homework_submissions (
-    id, tenant_id, learner_id, session_id, subject, grade_band, status, step_count, steps_completed, created_at, updated_at
+    id,
+    tenant_id,
+    learner_id,
+    session_id,
+    subject,
+    grade_band,
+    status,
+    step_count,
+    steps_completed,
+    created_at,
+    updated_at
 )
 select
     md5('h' || d || '.' || n)::uuid,
@@ -70,7 +80,7 @@ select
     true,
     k = 1,
     homework.created_at,
-    homework.created_at
+    homework.created_at as updated_at
 from bench_day, homework_submissions as homework, generate_series(1, 5) as s (k)
 where homework.created_at >= day_utc and homework.created_at < day_utc + interval '1 day';
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,9 @@ from benchmarks.pipeline import environment
 from benchmarks.servers import Server
 
 DAY = date(2025, 1, 15)
+# A string of several statements is told as a whole with each of its plans, so the plan's first line says which it is.
+_STATEMENT = re.compile(r"^([\d.]+) ms  plan:\nQuery Text: (.+?)\n(\S[^\n]*?)  \(cost=", re.MULTILINE | re.DOTALL)
+_BEGINNING = 60  # characters
 _SETTINGS = {
     "session_preload_libraries": "auto_explain",
     "auto_explain.log_level": "notice",
@@ -25,10 +29,8 @@ _SETTINGS = {
 }
 
 
-def explain(
-    source_server: Server, warehouse_server: Server, scale: float, at_least_ms: float, folder: Path
-) -> list[Path]:
-    """Builds a day and builds it again, and returns the files of plans: one per database and job."""
+def explain(source_server: Server, warehouse_server: Server, scale: float, at_least_ms: float, folder: Path) -> None:
+    """Builds a day and builds it again, and writes the plans: a file per database and job."""
     with databases(source_server) as sources, databases(warehouse_server) as warehouses:
         source, warehouse = sources.source(scale), warehouses.warehouse()
         _explain_all(sources, source, at_least_ms)
@@ -46,7 +48,16 @@ def explain(
             for file in made.glob("*.txt"):
                 database, _, job = file.name.partition(".")
                 file.rename(made / f"{job.removesuffix('.txt')}.{'source' if database == source else 'warehouse'}.txt")
-    return sorted(folder.glob("*/*.txt"))
+
+
+def slowest(folder: Path, most: int) -> list[tuple[str, float, str]]:
+    """The statements that took longest: file, milliseconds, and the top of the plan with the statement's beginning."""
+    found = [
+        (str(file.relative_to(folder)), float(ms), f"{plan}: {' '.join(text.split())[:_BEGINNING]}")
+        for file in folder.glob("*/*.txt")
+        for ms, text, plan in _STATEMENT.findall(file.read_text(encoding="utf-8"))
+    ]
+    return sorted(found, key=lambda statement: -statement[1])[:most]
 
 
 def _explain_all(made: Databases, name: str, at_least_ms: float) -> None:

@@ -6,12 +6,12 @@ set session_replication_role to replica;
 
 create temporary table bench_day as
 select
-    day,
-    to_char(day, 'YYYYMMDD')::integer as date_key,
-    to_char(date :'day', 'YYYYMMDD')::integer as built_key,
-    date :'day' - day::date as age,
-    (date :'day' - day::date) * interval '1 day' as lag
-from generate_series(timestamptz :'day' - :days * interval '1 day', timestamptz :'day' - interval '1 day', '1 day') as s (day);
+    earlier::timestamptz as day,
+    to_char(earlier, 'YYYYMMDD')::integer as date_key,
+    to_char(:'day'::date, 'YYYYMMDD')::integer as built_key,
+    :'day'::date - earlier::date as age,
+    (:'day'::date - earlier::date) * interval '1 day' as lag
+from generate_series(:'day'::date - :days, :'day'::date - 1, interval '1 day') as s (earlier);
 
 create function pg_temp.is_chosen(id text) returns boolean
 language sql immutable
@@ -23,8 +23,7 @@ from
     unnest(array[
         'fact_sessions', 'fact_focus_events', 'fact_homework_events', 'fact_learning_progress',
         'fact_recommendation_events'
-    ]) as facts (fact)
-\g /dev/null
+    ]) as facts (fact);
 
 insert into fact_sessions (
     date_key, session_id, tenant_key, learner_key, session_type, origin, duration_seconds, activities_assigned,
@@ -65,7 +64,7 @@ select
     focus.tenant_key,
     focus.learner_key,
     session.session_id,
-    bench_day.date_key,
+    session.date_key as session_date_key,
     session.session_key,
     event_type,
     event_time - lag,
@@ -91,7 +90,7 @@ select
     homework.tenant_key,
     homework.learner_key,
     session.session_id,
-    bench_day.date_key,
+    session.date_key as session_date_key,
     session.session_key,
     subject,
     grade_band,

@@ -98,6 +98,12 @@ def print_compare(report: dict[str, Any], stages: list[str]) -> None:
     _print_contents(report, "A and B")
 
 
+def print_statements(statements: Iterable[tuple[str, float, str]]) -> None:
+    """Prints what `explain` found slow."""
+    for file, ms, beginning in statements:
+        print(f"{ms:8.1f} ms  {file:<54} {beginning}")
+
+
 def _print_contents(report: dict[str, Any], who: str) -> None:
     if report["content_differs"]:
         print("The contents DIFFER, so the times say little:", *report["content_differs"], sep="\n  ")

@@ -65,8 +65,8 @@ left join fact_sessions
     on
         stage.session_id = fact_sessions.session_id
         and stage.session_date_key = fact_sessions.date_key
-        and fact_sessions.date_key between (select min(session_date_key) from stage)
-        and (select max(session_date_key) from stage)
+        and fact_sessions.date_key between (select min(staged.session_date_key) from stage as staged)
+        and (select max(staged.session_date_key) from stage as staged)
 -- Neighbours in two of the indexes, and in the rows that the foreign keys look up.
 order by dim_learner.learner_key;
 
