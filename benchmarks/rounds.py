@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from benchmarks.contenders import Contender, FloorByHand, Pipeline
-from benchmarks.content import content, differences
+from benchmarks.content import Held, content, differences
 from benchmarks.databases import databases
 from benchmarks.jobs import JOBS
 from benchmarks.machine import about
@@ -37,22 +37,22 @@ def run(source_server: Server, warehouse_server: Server, scale: float, rounds: i
     samples["nothing_to_do"] = {"pipeline": []}
     different: list[str] = []
     with databases(source_server) as sources, databases(warehouse_server) as warehouses:
-        source, template = sources.source(scale), warehouses.warehouse()
-        meter = Meter(source_server, source, warehouse_server)
+        meter, template = Meter(source_server, sources.source(scale), warehouse_server), warehouses.warehouse()
         for number in range(rounds):
             click.echo(f"round {number + 1} of {rounds}", err=True)
-            order = in_turn(list(contenders), number)
             with ExitStack() as stack:
+                order = in_turn(list(contenders), number)
                 urls = {name: stack.enter_context(warehouses.copy(template)) for name in order}
                 for stage in STAGES:
                     for name in order:
-                        sample = _measure(meter, contenders[name], urls[name], force=stage == "rerun")
-                        samples[stage][name].append(sample)
-                    different += _different(stage, urls)
-                samples["nothing_to_do"]["pipeline"].append(_measure(meter, Pipeline(), urls["pipeline"], force=False))
+                        samples[stage][name].append(_measure(meter, contenders[name], urls[name], stage == "rerun"))
+                    held = {name: content(url) for name, url in urls.items()}
+                    different += _different(stage, held)
+                samples["nothing_to_do"]["pipeline"].append(_measure(meter, Pipeline(), urls["pipeline"], False))
     return {
         **report,
         "content_differs": different,
+        "rows_written": {table: rows.rows for table, rows in held["floor"].items()},
         **{stage: _summary(by_name) for stage, by_name in samples.items()},
         "samples": samples,
     }
@@ -64,9 +64,8 @@ def _measure(meter: Meter, contender: Contender, warehouse_url: str, force: bool
     return sample | asdict(traffic)
 
 
-def _different(stage: str, urls: dict[str, str]) -> list[str]:
+def _different(stage: str, held: dict[str, dict[str, Held]]) -> list[str]:
     """Where the pipeline's warehouses differ from the floor's."""
-    held = {name: content(url) for name, url in urls.items()}
     return [
         f"{stage}, {name}: {difference}"
         for name in held

