@@ -83,7 +83,9 @@ def servers(source_url: str | None, warehouse_url: str | None) -> Iterator[tuple
     """The servers of source and warehouse: one given serves as both, none given is an embedded one."""
     if source_url or warehouse_url:
         psql = _psql()
-        yield _server(source_url or warehouse_url or "", psql), _server(warehouse_url or source_url or "", psql)
+        source_url, warehouse_url = source_url or warehouse_url or "", warehouse_url or source_url or ""
+        source = _server(source_url, psql)
+        yield source, source if warehouse_url == source_url else _server(warehouse_url, psql)
     else:
         with _embedded() as server:
             yield server, server
