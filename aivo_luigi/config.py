@@ -28,7 +28,10 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
     )
     look_back_days = luigi.IntParameter(default=7, description="days in which late data are looked for")
     late_commit_hours = luigi.IntParameter(
-        default=24, description="hours that a transaction of the source may take to commit a changed skill state"
+        default=24, description="hours that a transaction of the source may take to commit a changed row"
+    )
+    reconcile_hours = luigi.IntParameter(
+        default=24, description="hours after which a dimension is read as a whole again; 0: always"
     )
     reconcile_days = luigi.IntParameter(
         default=7, description="days after which the skill states are read as a whole again"

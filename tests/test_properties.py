@@ -13,7 +13,7 @@ import itertools
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from support.clock import Clock, with_clock
 from support.database import Database
-from support.model import FOCUS_TYPES, Counts, EmptyRebuildError, Model, Row, Version
+from support.model import FOCUS_TYPES, LATE_COMMIT, Counts, EmptyRebuildError, Model, Row, Version
 from support.world import uid
 
 import aivo_luigi
@@ -85,6 +85,12 @@ def changed_at(now: datetime) -> st.SearchStrategy[Any]:
         st.sampled_from([None, "infinity", "-infinity", FIRST - timedelta(days=30)]),
         TIMES,
     )
+
+
+def members_changed_at(now: datetime) -> st.SearchStrategy[Any]:
+    """Around the time from which a read takes what changed, and at any other."""
+    edge = st.integers(-3, 3).map(lambda seconds: now - LATE_COMMIT + timedelta(seconds=seconds))
+    return st.one_of(edge, st.just(FIRST - timedelta(days=30)), changed_at(now))
 
 
 def states_changed_at(now: datetime) -> st.SearchStrategy[Any]:
@@ -236,6 +242,8 @@ TABLES = {
     "learner_skill_states": [uid(f"{learner} {skill}") for learner in LEARNERS[:2] for skill in SKILLS[:3]],
     "recommendations": ADVICE,
 }
+# The tables that are read by what changed, where they have an index on updated_at.
+SYNCS = {job.source_table: name for name, job in JOBS.items() if job.present}
 # The tables in which most of a history happens come more often.
 BUSY = ["tenants", *("learners", "sessions", "session_events", "learner_skill_states") * 2]
 
@@ -303,7 +311,9 @@ class Histories(RuleBasedStateMachine):
         self.now = FIRST + timedelta(days=2, hours=8)
         self.names = (f"force {number}" for number in itertools.count())
         self.rows: dict[str, dict[Any, Row]] = {table: {} for table in TABLES}
-        self.model = Model(self.rows)
+        indexed = data.draw(st.sampled_from([frozenset(SYNCS), frozenset(SYNCS), frozenset()]), label="indexed")
+        index(self.source, indexed)
+        self.model = Model(self.rows, indexed=indexed)
         self.successes: list[tuple[str, date, datetime]] = []
         self.owners: dict[tuple[str, int], Any] = {}
         for table in TABLES:
@@ -338,7 +348,24 @@ class Histories(RuleBasedStateMachine):
                 self._put("learner_skill_states", row)
             self._run("build_fact_learning_progress", data.draw(st.sampled_from(self._days())), forced=True)
 
-    @rule(passes=st.sampled_from([timedelta(minutes=1), timedelta(hours=5), None]))
+    @rule(data=st.data(), table=st.sampled_from(["tenants", "learners", "learners", "users", "skills"]))
+    def members_move_and_are_synced(self, data: st.DataObject, table: str) -> None:
+        """Members change, go and come, under any time; each sync sees one state of them."""
+        for _ in range(data.draw(st.integers(1, 3))):
+            for row in data.draw(st.lists(rows_of(table, self.now), max_size=2)):
+                old = self.rows[table].get(row["id"])
+                what = data.draw(st.sampled_from(["changed", "changed", "written", "gone"]))
+                if what == "changed":
+                    said = {"updated_at": data.draw(members_changed_at(self.now)), "deleted_at": None}
+                    self._put(table, row | said | ({"deleted_at": old["deleted_at"]} if old else {}))
+                elif what == "written" or not old:
+                    self._put(table, row)
+                else:
+                    del self.rows[table][row["id"]]
+                    self.source.delete(table, row["id"])
+            self._run(SYNCS[table], self.now.date(), forced=True)
+
+    @rule(passes=st.sampled_from([timedelta(minutes=1), timedelta(hours=5), timedelta(days=1), None]))
     def time_passes(self, passes: timedelta | None) -> None:
         """By so much, or until just after midnight."""
         midnight = datetime(self.now.year, self.now.month, self.now.day, tzinfo=timezone.utc) + timedelta(days=1)
@@ -639,6 +666,14 @@ def empty(source: Database, warehouse: Database) -> None:
     others = ["learner_skill_history", "etl_watermarks", "etl_rejected_rows", "etl_job_runs"]
     dimensions = ["dim_user", "dim_learner", "dim_tenant", "dim_skill", "dim_subject"]
     warehouse.execute("; ".join(f"delete from {table}" for table in (*facts, *others, *dimensions)))
+
+
+def index(source: Database, tables: Collection[str]) -> None:
+    """Gives an index on updated_at to these tables, and to no other."""
+    for table in SYNCS:
+        source.execute(f"drop index if exists {table}_updated_at")
+        if table in tables:
+            source.execute(f"create index {table}_updated_at on {table} (updated_at)")
 
 
 def given(table: str, value: Any) -> Any:

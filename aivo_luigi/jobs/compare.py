@@ -21,7 +21,7 @@ def compare(job: JobSpec, day: date, most: int = 0) -> Differences:
     """
     label = f"aivo_luigi compare {job.name} {day}"
     with connect_warehouse(label) as warehouse, warehouse.rolled_back():
-        staging = Staging(job, day, warehouse, label, report=lambda message, percentage: None)
+        staging = Staging(job, day, warehouse, label, report=lambda message, percentage: None, everything=True)
         staged = staging.stage(day_is_over=day_end(day) <= warehouse.value("select now()"))
         infer_members(warehouse, job.references)
         return job.way.compare(staging.load(staged), most)

@@ -16,10 +16,11 @@ from aivo_luigi.dates import day_end, day_start
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.db.source import Columns, Snapshot, describe_query, snapshot
 from aivo_luigi.db.transfer import stage_csv, stage_query
+from aivo_luigi.warehouse.changes import Present, SourceRows, count_present, is_indexed, moment, read_members
 from aivo_luigi.warehouse.load import Load, Way
 from aivo_luigi.warehouse.members import Reference
-from aivo_luigi.warehouse.rejects import reject_fields, reject_whole_rows
-from aivo_luigi.warehouse.states import SourceStates, StateHistory
+from aivo_luigi.warehouse.rejects import keep_earlier_rejects, reject_fields, reject_whole_rows
+from aivo_luigi.warehouse.states import StateHistory
 
 _described: dict[tuple[str, str], Columns] = {}
 
@@ -35,6 +36,7 @@ class JobSpec:
     that the rows name, each after those that it needs itself. `csv`: a data file there that stands in for the source.
     `keeps_history`: `stage` goes into the history of skill states, out of which load.sql makes the rows; extract.sql
     reads what is the day's own.
+    `present`: given for a dimension that is read by what changed, where the source has an index on updated_at.
     """
 
     name: str
@@ -44,6 +46,7 @@ class JobSpec:
     references: Sequence[Reference] = ()
     csv: str = ""
     keeps_history: bool = False
+    present: Present | None = None
 
     def sql_file(self, name: str) -> str:
         """The name of one of the job's files."""
@@ -52,11 +55,15 @@ class JobSpec:
 
 @dataclass(frozen=True)
 class Staged:
-    """What is staged: rows read, rows of them rejected whole, and the source's clock (None: rows of a file)."""
+    """What is staged: rows read, rows of them rejected whole, and the source's clock (None: rows of a file).
+
+    `whole`: whether the rows are all that the source has, and not only those that may have changed.
+    """
 
     rows: int
     rejected: int
     clock: datetime | None
+    whole: bool = True
 
     @property
     def loadable(self) -> int:
@@ -66,13 +73,17 @@ class Staged:
 
 @dataclass(frozen=True)
 class Staging:
-    """One job and day on its way into `stage`, within a transaction of the warehouse."""
+    """One job and day on its way into `stage`, within a transaction of the warehouse.
+
+    `everything`: a dimension is read as a whole, whatever could be left out.
+    """
 
     job: JobSpec
     day: date
     warehouse: Connection
     application_name: str
     report: Report
+    everything: bool = False
 
     def stage(self, day_is_over: bool) -> Staged:
         """Fills `stage` and `rejected`. Raises GuardError when too many rows can't be loaded."""
@@ -82,9 +93,10 @@ class Staging:
             staged = self._stage_history(day_is_over)
         else:
             with snapshot(self.application_name, self.day, day_is_over) as source:
-                rows = self._copy(source, "extract.sql", "stage", **self._bounds)
-                clock = source.clock
-            staged = self._reject(rows, clock)
+                rows, whole = self._read(source)
+            staged = self._reject(rows, source.clock, whole)
+            if not whole:
+                keep_earlier_rejects(self.warehouse, self.job.name, self.day, self.job.required[0])
         reject_fields(self.warehouse, self.job.sql_file("rejects.sql"), **self._bounds)
         self.warehouse.execute("analyze stage")
         return staged
@@ -98,29 +110,46 @@ class Staging:
             clock=staged.clock,
             staged=staged.loadable,
             rows_sql=sqlfiles.read(self.job.sql_file("load.sql")),
+            whole=staged.whole,
         )
 
-    def _reject(self, rows: int, clock: datetime | None) -> Staged:
+    def _read(self, source: Snapshot) -> tuple[int, bool]:
+        """Copies the source's rows into `stage`: how many, and whether they are all that there are."""
+        job, present = self.job, self.job.present
+        if present is None or self.everything or not is_indexed(source.connection, job.source_table):
+            return self._extract(source, None), True
+        whole = self._query(source, "extract.sql", changed_since=moment(None))
+        rows = SourceRows(
+            clock=source.clock,
+            stage=lambda since: self._extract(source, since),
+            count=lambda: count_present(source.connection, whole, job.required, present),
+        )
+        return read_members(self.warehouse, job.way.table, job.source_table, job.required, present, rows)
+
+    def _extract(self, source: Snapshot, since: datetime | None) -> int:
+        return self._copy(source, "extract.sql", "stage", changed_since=moment(since), **self._bounds)
+
+    def _reject(self, rows: int, clock: datetime | None, whole: bool = True) -> Staged:
         rejected = reject_whole_rows(
             self.warehouse, "stage", self.job.source_table, self.job.required, rows, self._what
         )
-        return Staged(rows, rejected, clock)
+        return Staged(rows, rejected, clock, whole)
 
     def _stage_history(self, day_is_over: bool) -> Staged:
         history = StateHistory(self.job.source_table, self.job.required)
         history.lock(self.warehouse)
         with snapshot(self.application_name, self.day, day_is_over) as source:
             self._copy(source, "extract.sql", "practice", **self._bounds)
-            states = SourceStates(
+            states = SourceRows(
                 clock=source.clock,
-                stage=lambda since: self._copy(source, "states.sql", "stage", changed_since=since),
+                stage=lambda since: self._copy(source, "states.sql", "stage", changed_since=moment(since)),
                 count=lambda: int(source.connection.value(sqlfiles.read(self.job.sql_file("count.sql")))),
             )
             rows, rejected = history.merge(self.warehouse, states, self._what)
         return Staged(rows, rejected, source.clock)
 
     def _copy(self, source: Snapshot, file: str, table: str, **variables: Any) -> int:
-        query = sqlfiles.render(sqlfiles.read(self.job.sql_file(file)), source.connection.raw, **variables)
+        query = self._query(source, file, **variables)
         return stage_query(
             source.connection, self.warehouse, query, table, self._report_rows, self._columns(source, file, query)
         )
@@ -131,6 +160,9 @@ class Staging:
         if key not in _described:
             _described[key] = describe_query(source.connection, query)
         return _described[key]
+
+    def _query(self, source: Snapshot, file: str, **variables: Any) -> str:
+        return sqlfiles.render(sqlfiles.read(self.job.sql_file(file)), source.connection.raw, **variables)
 
     def _report_rows(self) -> None:
         """How far the COPY is that is running on the connection, as another connection sees it."""

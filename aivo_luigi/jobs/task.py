@@ -19,6 +19,7 @@ from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.jobs.result import JobResult
 from aivo_luigi.jobs.run import run_job
 from aivo_luigi.jobs.staging import JobSpec
+from aivo_luigi.warehouse.changes import Present
 from aivo_luigi.warehouse.load import Way
 from aivo_luigi.warehouse.members import Reference
 
@@ -40,6 +41,7 @@ class Job(luigi.Task):
     requires_jobs: ClassVar[Sequence[type[Job]]] = ()
     csv: ClassVar[str] = ""
     keeps_history: ClassVar[bool] = False
+    present: ClassVar[Present | None] = None
 
     date = DayParameter(description="UTC day, YYYY-MM-DD (default: yesterday)")
     force = ForceParameter(description="run although complete; with a NAME, once for that name")
@@ -60,7 +62,14 @@ class Job(luigi.Task):
     def spec(cls) -> JobSpec:
         """What run_job needs to know of the job."""
         return JobSpec(
-            cls.job_name(), cls.way, cls.source_table, cls.required, cls.references, cls.csv, cls.keeps_history
+            name=cls.job_name(),
+            way=cls.way,
+            source_table=cls.source_table,
+            required=cls.required,
+            references=cls.references,
+            csv=cls.csv,
+            keeps_history=cls.keeps_history,
+            present=cls.present,
         )
 
     @once

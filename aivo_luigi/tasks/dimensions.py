@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from aivo_luigi.jobs.task import DimensionJob
 from aivo_luigi.warehouse import Scd1, Scd2
+from aivo_luigi.warehouse.changes import Present
 from aivo_luigi.warehouse.members import SUBJECT, TENANT
+from aivo_luigi.warehouse.scd1 import ACTIVE
+from aivo_luigi.warehouse.scd2 import CURRENT
 
 
 class SyncDimTenant(DimensionJob):
@@ -18,6 +21,7 @@ class SyncDimTenant(DimensionJob):
     )
     source_table = "tenants"
     required = ("tenant_id",)
+    present = Present("deleted_at is null", CURRENT)
 
 
 class SyncDimLearner(DimensionJob):
@@ -33,6 +37,7 @@ class SyncDimLearner(DimensionJob):
     )
     source_table = "learners"
     required = ("learner_id", "tenant_id")
+    present = Present("deleted_at is null", CURRENT)
     references = (TENANT,)
     requires_jobs = (SyncDimTenant,)
 
@@ -49,6 +54,7 @@ class SyncDimUser(DimensionJob):
     )
     source_table = "users"
     required = ("user_id", "tenant_id")
+    present = Present("deleted_at is null and is_active is not false", ACTIVE)
     references = (TENANT,)
     requires_jobs = (SyncDimTenant,)
 
@@ -86,5 +92,6 @@ class SyncDimSkill(DimensionJob):
     )
     source_table = "skills"
     required = ("skill_id",)
+    present = Present("deleted_at is null", ACTIVE)
     references = (SUBJECT,)
     requires_jobs = (SyncDimSubject,)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol
+
+from psycopg2 import sql
 
 from aivo_luigi.config import etl
 from aivo_luigi.dates import day_end, day_start, to_date_key
@@ -28,7 +31,8 @@ class Load:
     """One load on its way: the rows read are in the temporary table `stage`.
 
     `clock`: the source's time of the snapshot, None where the rows come from a file. `staged`: rows in `stage`.
-    `rows_sql`: the text of load.sql, which shows the staged rows as the table should hold them.
+    `rows_sql`: the text of load.sql, which shows the staged rows as the table should hold them. `whole`: whether all of
+    the source's rows were read, so that what is missing is gone.
     """
 
     warehouse: Connection
@@ -37,6 +41,7 @@ class Load:
     clock: datetime | None
     staged: int
     rows_sql: str
+    whole: bool = True
 
     @cached_property
     def variables(self) -> dict[str, Any]:
@@ -81,13 +86,22 @@ class Way(Protocol):
         """What landing the staged rows would change, and the first `most` of those rows; the table is left alone."""
 
 
-def guard_mass_close(what: str, table: str, closed: int, members: int) -> None:
+def count_members(warehouse: Connection, table: str, present: str) -> int:
+    """How many rows of a dimension meet a condition."""
+    return int(warehouse.value('select count(*) from :"table" where :present', table=table, present=sql.SQL(present)))
+
+
+def guard_mass_close(what: str, table: str, closed: int, members: Callable[[], int]) -> None:
     """Raises GuardError when `what` would close more than a fifth of the current members, and more than 20 of them.
 
-    An empty or half-restored source must not end the world. `--etl-allow-mass-close` lets it through.
+    An empty or half-restored source must not end the world. `--etl-allow-mass-close` lets it through. `members` counts
+    the current ones; it is asked only where that matters.
     """
-    if closed > 20 and closed * 5 > members and not etl().allow_mass_close:
+    if closed <= 20 or etl().allow_mass_close:
+        return
+    present = members()
+    if closed * 5 > present:
         raise GuardError(
-            f"{what} would close {closed} of {members} current members of {table}, as if they were gone from "
+            f"{what} would close {closed} of {present} current members of {table}, as if they were gone from "
             "the source: look at the source, or allow it with --etl-allow-mass-close"
         )

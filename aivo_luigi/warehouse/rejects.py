@@ -52,6 +52,11 @@ def reject_fields(warehouse: Connection, name: str, **variables: Any) -> None:
         )
 
 
+def keep_earlier_rejects(warehouse: Connection, job_name: str, day: date, id_column: str) -> None:
+    """Lets those records of an earlier run of the day stand whose rows were not read this time."""
+    warehouse.file("load/keep_earlier_rejects.sql", job_name=job_name, target_date=day, business_key=id_column)
+
+
 def not_rejected(id_column: str, table: str) -> sql.Composable:
     """A condition on a table's rows: the source's row of this id was not rejected whole, so that it is not gone."""
     return sql.SQL(

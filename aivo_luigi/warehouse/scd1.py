@@ -10,8 +10,11 @@ from psycopg2 import sql
 from aivo_luigi.db import Connection
 from aivo_luigi.sqlfiles import columns_differ, identifiers
 from aivo_luigi.warehouse.differences import Differences, find_differences
-from aivo_luigi.warehouse.load import Counts, Load, guard_mass_close
+from aivo_luigi.warehouse.load import Counts, Load, count_members, guard_mass_close
 from aivo_luigi.warehouse.rejects import not_rejected
+
+ACTIVE = "is_active and not is_inferred"
+"""Which rows are the present of the members that the source has shown."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,21 @@ class Scd1:
             was_active=sql.Identifier("known", "is_active") if self.deactivates else sql.SQL("true"),
         ).fetchone()
         assert row is not None
-        inserted, updated, deleted, closed, members = row
+        inserted, updated, deleted, closed = row
         gone = (
             load.warehouse.file(
                 "load/scd1_gone.sql", **names, not_rejected=not_rejected(self.business_key, "known")
             ).rowcount
-            if self.deactivates
+            if self.deactivates and load.whole
             else 0
         )
-        guard_mass_close(load.job_name, self.table, closed + gone, members)
+        # What is gone is inactive already, and was active a moment ago.
+        guard_mass_close(
+            load.job_name,
+            self.table,
+            closed + gone,
+            lambda: gone + count_members(load.warehouse, self.table, ACTIVE),
+        )
         if inserted or updated or deleted:
             load.warehouse.file(
                 "load/scd1_apply.sql",

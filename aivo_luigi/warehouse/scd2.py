@@ -10,8 +10,11 @@ from psycopg2 import sql
 from aivo_luigi.db import Connection
 from aivo_luigi.sqlfiles import columns_differ, identifiers
 from aivo_luigi.warehouse.differences import Differences, find_differences
-from aivo_luigi.warehouse.load import Counts, Load, guard_mass_close
+from aivo_luigi.warehouse.load import Counts, Load, count_members, guard_mass_close
 from aivo_luigi.warehouse.rejects import not_rejected
+
+CURRENT = "is_current and not is_inferred"
+"""Which rows are the present of the members that the source has shown."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,13 @@ class Scd2:
             "load/scd2_changes.sql",
             **names,
             clock=load.clock,
+            whole=load.whole,
             not_rejected=not_rejected(self.business_key, "current_version"),
             differs=columns_differ(self.tracked, "incoming", "current_version"),
         ).fetchone()
         assert row is not None
-        inserted, updated, deleted, closed, members = row
-        guard_mass_close(load.job_name, self.table, closed, members)
+        inserted, updated, deleted, closed = row
+        guard_mass_close(load.job_name, self.table, closed, lambda: count_members(load.warehouse, self.table, CURRENT))
         if inserted or updated or deleted:
             load.warehouse.file(
                 "load/scd2_apply.sql",

@@ -1,4 +1,5 @@
--- SCD 1, second half: overwrites in place what scd1_change names. Nothing changed: nothing is written.
+-- SCD 1, second half: overwrites in place what scd1_change names. Nothing changed: nothing is written. New rows are
+-- written in the order of their ids, for the indexes' sake.
 -- Variables: dimension, business_key, columns (attributes), incoming_columns (the same, of incoming).
 update :"dimension" as known
 set
@@ -15,3 +16,4 @@ select :incoming_columns
 from scd1_change as change
 inner join loaded as incoming on change.id = incoming.:"business_key"
 where change.what = 'first'
+order by change.id

@@ -31,10 +31,5 @@ select
         where what = 'deactivate'
         or (what = 'complete' and is_deleted)
     ) as deleted,
-    count(*) filter (where what = 'deactivate') as closed,
-    (
-        select count(*)
-        from :"dimension" as known -- noqa: AL05
-        where :was_active and not known.is_inferred
-    ) as current_members
+    count(*) filter (where what = 'deactivate') as closed
 from scd1_change

@@ -1,4 +1,5 @@
--- SCD 1: deactivates the members that are gone from the source. One that can't be loaded is not.
+-- SCD 1, where everything was read: deactivates the members that are gone from the source. One that can't be loaded is
+-- not gone.
 -- Variables: dimension, business_key, not_rejected (condition).
 update :"dimension" as known
 set is_active = false

@@ -1,4 +1,5 @@
--- SCD 2, second half: carries scd2_change out. Nothing changed: nothing is written.
+-- SCD 2, second half: carries scd2_change out. Nothing changed: nothing is written. New rows are written in the order
+-- of their ids: each index grows page by page, where any other order would touch all its pages again and again.
 -- Variables: dimension, business_key, surrogate_key, columns (attributes), incoming_columns (the same, of incoming).
 update :"dimension" as version
 set
@@ -31,3 +32,4 @@ select
 from scd2_change as change
 inner join loaded as incoming on change.incoming_key = incoming.:"business_key"
 where change.what in ('first', 'change', 'revive')
+order by change.incoming_key

@@ -4,16 +4,18 @@
 --   change    a tracked attribute differs: the current version ends, the next begins
 --   close     deleted in the source, or gone from it: the current version ends
 --   revive    deleted once, and back again: a new version begins
--- Variables: dimension, business_key, surrogate_key, differs (tracked attributes old and new), clock, not_rejected
--- (condition).
--- Reads loaded: the rows of the source; and rejected: a row that can't be loaded is not gone.
+-- Variables: dimension, business_key, surrogate_key, differs (tracked attributes old and new), clock, whole (whether
+-- everything was read, so that what is missing is gone), not_rejected (condition).
+-- Reads stage and loaded: the rows of the source; and rejected: a row that can't be loaded is not gone.
 create temporary table scd2_change on commit drop as
 with closed as (
     select
         :"business_key" as id,
         max(effective_to) as ended_at
     from :"dimension"
-    where not is_current
+    where
+        not is_current
+        and :"business_key" in (select stage.:"business_key" from stage)
     group by :"business_key"
 ),
 
@@ -49,7 +51,8 @@ gone as (
         current_version.effective_from
     from :"dimension" as current_version
     where
-        current_version.is_current
+        :'whole'::boolean
+        and current_version.is_current
         and not current_version.is_inferred
         and not exists (
             select
@@ -105,6 +108,5 @@ select
         where what = 'close'
         or (what = 'complete' and effective_to is not null)
     ) as deleted,
-    count(*) filter (where what = 'close') as closed,
-    (select count(*) from :"dimension" where is_current and not is_inferred) as current_members
+    count(*) filter (where what = 'close') as closed
 from scd2_change

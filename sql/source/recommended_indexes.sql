@@ -23,5 +23,11 @@ create index if not exists homework_submissions_created_at on homework_submissio
 -- build_fact_recommendation_events reads the recommendations made on a day.
 create index if not exists recommendations_created_at on recommendations (created_at);
 
+-- sync_dim_learner and sync_dim_user read the rows that changed since they last looked, in place of all. Tenants and
+-- skills are few: theirs would not pay.
+create index if not exists learners_updated_at on learners (updated_at);
+
+create index if not exists users_updated_at on users (updated_at);
+
 -- build_fact_learning_progress reads the skill states that changed since it last looked.
 create index if not exists learner_skill_states_updated_at on learner_skill_states (updated_at);

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 Row = dict[str, Any]
+Rows = dict[UUID, Row]
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 BEFORE_ALL = datetime.min.replace(tzinfo=timezone.utc)
 SUBJECTS = ("ELA", "MATH", "SCIENCE", "SEL", "SPEECH", "OTHER")
@@ -27,6 +28,9 @@ FOCUS_TYPES = (
     "FOCUS_INTERVENTION_SHOWN",
     "FOCUS_INTERVENTION_COMPLETED",
 )
+# Of a source whose table has an index on updated_at: how late a change may be committed, and when all is read again.
+LATE_COMMIT = timedelta(hours=24)
+RECONCILE = timedelta(hours=24)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -72,6 +76,14 @@ class State:
 
 
 @dataclass
+class Reads:
+    """When a table of the source was read last, and when as a whole."""
+
+    last: datetime
+    whole: datetime
+
+
+@dataclass
 class Model:
     """The source as it is, and the warehouse as it must be."""
 
@@ -85,23 +97,53 @@ class Model:
     states: dict[tuple[UUID, UUID], list[State]] = field(default_factory=dict)
     states_since: datetime | None = None
     rejects: dict[tuple[str, date], list[tuple[str, str, str]]] = field(default_factory=dict)
+    indexed: frozenset[str] = frozenset()  # tables of the source with an index on updated_at
+    reads: dict[str, Reads] = field(default_factory=dict)
 
     # Dimensions
 
     def sync(self, job: str, day: date, clock: datetime) -> Counts:
-        """A dimension sync."""
-        counts, rejects = {
-            "sync_dim_tenant": self._sync_tenants,
-            "sync_dim_learner": self._sync_learners,
-            "sync_dim_user": self._sync_users,
-            "sync_dim_subject": self._sync_subjects,
-            "sync_dim_skill": self._sync_skills,
-        }[job](clock)
-        self.rejects[job, day] = rejects
+        """A dimension sync. What it does not read keeps what was rejected of it."""
+        table, sync = {
+            "sync_dim_tenant": ("tenants", self._sync_tenants),
+            "sync_dim_learner": ("learners", self._sync_learners),
+            "sync_dim_user": ("users", self._sync_users),
+            "sync_dim_subject": ("", self._sync_subjects),
+            "sync_dim_skill": ("skills", self._sync_skills),
+        }[job]
+        rows, whole = self._read(table, clock) if table else ({}, True)
+        counts, rejects = sync(rows, whole, clock)
+        stands = [] if whole else [old for old in self.rejects.get((job, day), []) if UUID(old[1]) not in rows]
+        self.rejects[job, day] = stands + rejects
         counts.rejected = len(rejects)
         return counts
 
-    def _sync_tenants(self, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
+    def _read(self, table: str, clock: datetime) -> tuple[dict[UUID, Row], bool]:
+        """The rows that a sync reads, and whether they are all: with an index those that may have changed, once in a
+        while all, and all where another number of rows is present than there would be."""
+        rows, reads = self.source[table], self.reads.get(table)
+        if table not in self.indexed:
+            return rows, True
+        if reads and clock - reads.whole < RECONCILE:
+            since = reads.last - LATE_COMMIT
+            changed = {id: row for id, row in rows.items() if _may_have_changed(row["updated_at"], since)}
+            present = {id for id, row in rows.items() if _is_present(table, row)}
+            would_be = (self._held(table) - set(changed)) | (present & set(changed))
+            if len(would_be) == len(present):
+                self.reads[table] = Reads(clock, reads.whole)
+                return changed, False
+        self.reads[table] = Reads(clock, clock)
+        return rows, True
+
+    def _held(self, table: str) -> set[UUID]:
+        """The members that the dimension holds as present, inferred ones not counted."""
+        if table in ("tenants", "learners"):
+            members = self.tenants if table == "tenants" else self.learners
+            return {id for id, of in members.items() if of[-1].end is None and not of[-1].inferred}
+        rows = self.users if table == "users" else self.skills
+        return {id for id, row in rows.items() if row["is_active"] and not row.get("inferred")}
+
+    def _sync_tenants(self, rows: Rows, whole: bool, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
         def attributes(row: Row) -> Row:
             return {
                 "tenant_name": row["name"],
@@ -113,11 +155,10 @@ class Model:
                 "is_active": _or(row["is_active"], True),
             }
 
-        rows = self.source["tenants"]
-        counts = sync_scd2(rows, self.tenants, attributes, clock)
+        counts = sync_scd2(rows, whole, self.tenants, attributes, clock)
         return counts, _infinite("tenants", rows, "created_at", "updated_at", "deleted_at")
 
-    def _sync_learners(self, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
+    def _sync_learners(self, rows: Rows, whole: bool, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
         def attributes(row: Row) -> Row:
             return {
                 "tenant_id": row["tenant_id"],
@@ -126,17 +167,15 @@ class Model:
                 "is_active": _or(row["is_active"], True),
             }
 
-        rows = self.source["learners"]
         self._infer_tenants(row["tenant_id"] for row in rows.values())
-        counts = sync_scd2(rows, self.learners, attributes, clock)
+        counts = sync_scd2(rows, whole, self.learners, attributes, clock)
         for versions in self.learners.values():
             for version in versions:
                 if version.end is None or version.tenant is None:
                     version.tenant = self.tenants[version.attributes["tenant_id"]][-1]
         return counts, _infinite("learners", rows, "created_at", "updated_at", "deleted_at")
 
-    def _sync_users(self, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
-        rows = self.source["users"]
+    def _sync_users(self, rows: Rows, whole: bool, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
         self._infer_tenants(row["tenant_id"] for row in rows.values())
         wanted = {
             id: {
@@ -147,19 +186,18 @@ class Model:
             }
             for id, row in rows.items()
         }
-        counts = sync_scd1(rows, wanted, self.users, carried=("created_at",))
+        counts = sync_scd1(rows, whole, wanted, self.users, carried=("created_at",))
         for user in self.users.values():
             user["tenant"] = self.tenants[user["tenant_id"]][-1]
         return counts, _infinite("users", rows, "created_at", "deleted_at")
 
-    def _sync_subjects(self, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
+    def _sync_subjects(self, rows: Rows, whole: bool, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
         new = [code for code in SUBJECTS if code not in self.subjects]
         completed = [code for code in SUBJECTS if self.subjects.get(code)]
         self.subjects |= dict.fromkeys(SUBJECTS, False)
         return Counts(len(SUBJECTS), len(new), len(completed)), []
 
-    def _sync_skills(self, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
-        rows = self.source["skills"]
+    def _sync_skills(self, rows: Rows, whole: bool, clock: datetime) -> tuple[Counts, list[tuple[str, str, str]]]:
         for row in rows.values():
             self.subjects.setdefault(row["subject"], True)
         wanted = {
@@ -175,7 +213,7 @@ class Model:
             }
             for id, row in rows.items()
         }
-        return sync_scd1(rows, wanted, self.skills), _infinite("skills", rows, "deleted_at")
+        return sync_scd1(rows, whole, wanted, self.skills), _infinite("skills", rows, "deleted_at")
 
     # Inferred members
 
@@ -487,9 +525,9 @@ def in_force(versions: list[Version], time: datetime) -> Version:
 
 
 def sync_scd2(
-    rows: dict[UUID, Row], members: dict[UUID, list[Version]], attributes: Callable[[Row], Row], clock: datetime
+    rows: Rows, whole: bool, members: dict[UUID, list[Version]], attributes: Callable[[Row], Row], clock: datetime
 ) -> Counts:
-    """Versions never overlap and have no gap, other than while the id is deleted."""
+    """Versions never overlap and have no gap, other than while the id is deleted. `whole`: what is missing is gone."""
     counts = Counts(processed=len(rows))
     for id, row in rows.items():
         versions = members.setdefault(id, [])
@@ -520,16 +558,14 @@ def sync_scd2(
             versions.append(new)
             counts.updated += 1
     for id, versions in members.items():
-        if id not in rows and versions[-1].end is None and not versions[-1].inferred:
+        if whole and id not in rows and versions[-1].end is None and not versions[-1].inferred:
             versions[-1].end = max(versions[-1].start, clock)
             counts.deleted += 1
     return counts
 
 
-def sync_scd1(
-    rows: dict[UUID, Row], wanted: dict[UUID, Row], members: dict[UUID, Row], carried: tuple[str, ...] = ()
-) -> Counts:
-    """Overwritten in place; deleted or gone is inactive."""
+def sync_scd1(rows: Rows, whole: bool, wanted: Rows, members: dict[UUID, Row], carried: tuple[str, ...] = ()) -> Counts:
+    """Overwritten in place; deleted or gone is inactive. `whole`: what is missing is gone."""
     counts = Counts(processed=len(rows))
     for id, new in wanted.items():
         old = members.get(id)
@@ -548,7 +584,7 @@ def sync_scd1(
             continue
         members[id] = new | {"inferred": False}
     for id, old in members.items():
-        if id not in rows and old["is_active"] and not old.get("inferred"):
+        if whole and id not in rows and old["is_active"] and not old.get("inferred"):
             old["is_active"] = False
             counts.deleted += 1
     return counts
@@ -604,6 +640,16 @@ def _or(value: Any, default: Any) -> Any:
 
 def _is_infinite(time: Any) -> bool:
     return isinstance(time, str)
+
+
+def _may_have_changed(updated_at: Any, since: datetime) -> bool:
+    """Changed since then, or it doesn't say."""
+    return updated_at is None or _is_infinite(updated_at) or updated_at >= since
+
+
+def _is_present(table: str, row: Row) -> bool:
+    """Not deleted; a user also active."""
+    return row["deleted_at"] is None and (table != "users" or _or(row["is_active"], True))
 
 
 def _finite(time: Any) -> Any:

@@ -1,4 +1,5 @@
--- Source: learners, whole. One row per learner, deleted ones included.
+-- Source: learners changed since a moment, and those that don't say when they changed; since -infinity: all.
+-- One row per learner, deleted ones included. Variables: changed_since.
 select
     id::uuid as learner_id,
     tenant_id::uuid as tenant_id,
@@ -9,3 +10,8 @@ select
     updated_at::timestamptz as updated_at,
     deleted_at::timestamptz as deleted_at
 from learners
+where
+    :'changed_since'::timestamptz = '-infinity'
+    or updated_at >= :'changed_since'::timestamptz
+    or updated_at = '-infinity'
+    or updated_at is null

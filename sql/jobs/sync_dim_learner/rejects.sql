@@ -13,4 +13,6 @@ cross join
         ('updated_at', updated_at),
         ('deleted_at', deleted_at)
     ) as unreadable (field, given)
-where not isfinite(unreadable.given)
+where
+    not (isfinite(created_at) and isfinite(updated_at) and isfinite(deleted_at))
+    and not isfinite(unreadable.given)

@@ -1,4 +1,5 @@
--- Source: skills, whole. One row per skill, deleted ones included.
+-- Source: skills changed since a moment, and those that don't say when they changed; since -infinity: all.
+-- One row per skill, deleted ones included. Variables: changed_since.
 select
     id::uuid as skill_id,
     coalesce(subject::text, 'UNKNOWN') as subject_code,
@@ -10,3 +11,8 @@ select
     depth::integer as depth,
     deleted_at::timestamptz as deleted_at
 from skills
+where
+    :'changed_since'::timestamptz = '-infinity'
+    or updated_at >= :'changed_since'::timestamptz
+    or updated_at = '-infinity'
+    or updated_at is null

@@ -1,4 +1,5 @@
--- Source: tenants, whole. One row per tenant, deleted ones included.
+-- Source: tenants changed since a moment, and those that don't say when they changed; since -infinity: all.
+-- One row per tenant, deleted ones included. Variables: changed_since.
 select
     id::uuid as tenant_id,
     name::text as tenant_name,
@@ -12,3 +13,8 @@ select
     updated_at::timestamptz as updated_at,
     deleted_at::timestamptz as deleted_at
 from tenants
+where
+    :'changed_since'::timestamptz = '-infinity'
+    or updated_at >= :'changed_since'::timestamptz
+    or updated_at = '-infinity'
+    or updated_at is null

@@ -12,8 +12,15 @@ where
 -- warning: a_user_points_at_the_last_version_of_its_tenant
 select dim_user.user_id
 from dim_user
-inner join dim_tenant_latest on dim_user.tenant_id = dim_tenant_latest.tenant_id
-where dim_user.tenant_key <> dim_tenant_latest.tenant_key;
+where
+    dim_user.tenant_key = any(
+        array(
+            select earlier.tenant_key
+            from dim_tenant as earlier
+            inner join dim_tenant_latest on earlier.tenant_id = dim_tenant_latest.tenant_id
+            where earlier.tenant_key <> dim_tenant_latest.tenant_key
+        )
+    );
 
 -- failing: every_user_of_the_source_is_there_once
 select stage.user_id
@@ -26,4 +33,6 @@ having count(dim_user.user_id) <> 1;
 select dim_user.user_id
 from dim_user
 left join dim_tenant on dim_user.tenant_key = dim_tenant.tenant_key
-where dim_tenant.tenant_id is distinct from dim_user.tenant_id;
+where
+    dim_user.user_id in (select id from scd1_change)
+    and dim_tenant.tenant_id is distinct from dim_user.tenant_id;

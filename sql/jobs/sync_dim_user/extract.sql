@@ -1,4 +1,5 @@
--- Source: users, whole. One row per user, deleted ones included.
+-- Source: users changed since a moment, and those that don't say when they changed; since -infinity: all.
+-- One row per user, deleted ones included. Variables: changed_since.
 select
     id::uuid as user_id,
     tenant_id::uuid as tenant_id,
@@ -7,3 +8,8 @@ select
     created_at::timestamptz as created_at,
     deleted_at::timestamptz as deleted_at
 from users
+where
+    :'changed_since'::timestamptz = '-infinity'
+    or updated_at >= :'changed_since'::timestamptz
+    or updated_at = '-infinity'
+    or updated_at is null

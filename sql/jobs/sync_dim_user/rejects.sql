@@ -12,4 +12,6 @@ cross join
         ('created_at', created_at),
         ('deleted_at', deleted_at)
     ) as unreadable (field, given)
-where not isfinite(unreadable.given)
+where
+    not (isfinite(created_at) and isfinite(deleted_at))
+    and not isfinite(unreadable.given)
