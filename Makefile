@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint format check docs clean
+.PHONY: help setup demo test lint format bench check docs clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 setup:  ## .venv with everything for development
@@ -16,14 +16,16 @@ lint:  ## ruff, mypy and sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --processes 2 sql
+	$(BIN)/sqlfluff lint --processes 2 sql benchmarks
 format:  ## format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix --processes 2 sql
+	$(BIN)/sqlfluff fix --processes 2 sql benchmarks
 docs:  ## write docs/data-dictionary.md anew from the migrations
 	$(BIN)/python docs/data_dictionary.py > docs/data-dictionary.new
 	mv docs/data-dictionary.new docs/data-dictionary.md
+bench:  ## a day against the floor, on an embedded PostgreSQL
+	$(BIN)/python -m benchmarks run
 check: lint test  ## what CI runs
 clean:  ## remove what was made here
 	rm -rf .venv build dist *.egg-info

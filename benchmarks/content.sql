@@ -30,13 +30,13 @@ content as (
             is_current, is_inferred
         )::text
     from dim_learner
-    inner join tenant_name using (tenant_key)
+    inner join tenant_name on dim_learner.tenant_key = tenant_name.tenant_key
     union all
     select
         'dim_user',
         row(user_id, tenant_id, tenant, role, is_active, created_at, is_inferred)::text
     from dim_user
-    inner join tenant_name using (tenant_key)
+    inner join tenant_name on dim_user.tenant_key = tenant_name.tenant_key
     union all
     select
         'dim_subject',
@@ -50,7 +50,7 @@ content as (
             is_active, dim_skill.is_inferred
         )::text
     from dim_skill
-    inner join dim_subject using (subject_key)
+    inner join dim_subject on dim_skill.subject_key = dim_subject.subject_key
     union all
     select
         'fact_sessions',
@@ -60,8 +60,8 @@ content as (
             focus_breaks_count, focus_interventions_count, started_at, ended_at
         )::text
     from fact_sessions
-    inner join tenant_name using (tenant_key)
-    inner join learner_name using (learner_key)
+    inner join tenant_name on fact_sessions.tenant_key = tenant_name.tenant_key
+    inner join learner_name on fact_sessions.learner_key = learner_name.learner_key
     union all
     select
         'fact_focus_events',
@@ -71,8 +71,8 @@ content as (
             trim_scale(focus_score)
         )::text
     from fact_focus_events as fact
-    inner join tenant_name using (tenant_key)
-    inner join learner_name using (learner_key)
+    inner join tenant_name on fact.tenant_key = tenant_name.tenant_key
+    inner join learner_name on fact.learner_key = learner_name.learner_key
     left join fact_sessions
         on fact.session_key = fact_sessions.session_key and fact.session_date_key = fact_sessions.date_key
     union all
@@ -84,8 +84,8 @@ content as (
             trim_scale(completion_rate), submitted_at, completed_at
         )::text
     from fact_homework_events as fact
-    inner join tenant_name using (tenant_key)
-    inner join learner_name using (learner_key)
+    inner join tenant_name on fact.tenant_key = tenant_name.tenant_key
+    inner join learner_name on fact.learner_key = learner_name.learner_key
     left join fact_sessions
         on fact.session_key = fact_sessions.session_key and fact.session_date_key = fact_sessions.date_key
     union all
@@ -97,9 +97,9 @@ content as (
             snapshot_at
         )::text
     from fact_learning_progress
-    inner join tenant_name using (tenant_key)
-    inner join learner_name using (learner_key)
-    inner join dim_subject using (subject_key)
+    inner join tenant_name on fact_learning_progress.tenant_key = tenant_name.tenant_key
+    inner join learner_name on fact_learning_progress.learner_key = learner_name.learner_key
+    inner join dim_subject on fact_learning_progress.subject_key = dim_subject.subject_key
     union all
     select
         'fact_recommendation_events',
@@ -108,9 +108,9 @@ content as (
             was_declined, response_time_seconds, created_at, responded_at
         )::text
     from fact_recommendation_events
-    inner join tenant_name using (tenant_key)
-    inner join learner_name using (learner_key)
-    left join dim_skill using (skill_key)
+    inner join tenant_name on fact_recommendation_events.tenant_key = tenant_name.tenant_key
+    inner join learner_name on fact_recommendation_events.learner_key = learner_name.learner_key
+    left join dim_skill on fact_recommendation_events.skill_key = dim_skill.skill_key
 )
 
 select

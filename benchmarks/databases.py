@@ -12,11 +12,12 @@ from pathlib import Path
 import click
 
 from benchmarks.pipeline import REPOSITORY, migrate
-from benchmarks.servers import Server, connect
+from benchmarks.servers import PREFIX, Server, connect
 
 _numbers = itertools.count(1)
 
-SOURCE_FILES = ("sql/source/schema.sql", "sql/source/indexes.sql")
+SOURCE_FILES = ("sql/source/schema.sql", "sql/source/indexes.sql", "benchmarks/source.sql")
+RECOMMENDED_INDEXES = REPOSITORY / "sql" / "source" / "recommended_indexes.sql"
 
 
 class Databases:
@@ -24,12 +25,11 @@ class Databases:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._prefix = f"aivo_bench_{os.getpid()}"
         self._made: list[str] = []
 
     def create(self, template: str = "template0") -> str:
         """A new database, empty or a copy of another one; its name."""
-        name = f"{self._prefix}_{next(_numbers)}"
+        name = f"{PREFIX}_{next(_numbers)}"
         self.server.execute(f"create database {name} template {template}")
         self._made.append(name)
         return name
@@ -43,14 +43,11 @@ class Databases:
         finally:
             self._drop(name)
 
-    def source(self, scale: float, recommended_indexes: bool = False) -> str:
-        """A source of a scale, as a template: vacuumed, analysed, written to disk."""
+    def source(self, scale: float, **variables: object) -> str:
+        """A source of a scale, as a template: vacuumed, analysed, written to disk. Variables: those of source.sql."""
         name = self.create()
-        files = [*SOURCE_FILES, "benchmarks/source.sql"]
-        if recommended_indexes:
-            files.append("sql/source/recommended_indexes.sql")
-        for file in files:
-            self.run_file(name, REPOSITORY / file, scale=f"{scale:g}")
+        for file in SOURCE_FILES:
+            self.run_file(name, REPOSITORY / file, scale=f"{scale:g}", **variables)
         self.settle(name)
         return name
 

@@ -13,11 +13,21 @@ from benchmarks.pipeline import REPOSITORY
 from benchmarks.servers import Server
 
 
-def versions(source: Server, warehouse: Server, root: Path = REPOSITORY) -> dict[str, str]:
+def about(benchmark: str, source: Server, warehouse: Server, **settings: Any) -> dict[str, Any]:
+    """The head of a report; to be made before the measurements, so that the load is that of others."""
+    return {
+        "benchmark": benchmark,
+        "settings": settings,
+        "versions": versions(source, warehouse),
+        "machine": machine(),
+    }
+
+
+def versions(source: Server, warehouse: Server) -> dict[str, str]:
     """The versions of all that takes part."""
     postgresql = {source.version, warehouse.version}
     return {
-        "aivo_luigi": commit(root),
+        "aivo_luigi": commit(),
         "postgresql": " and ".join(sorted(postgresql)),
         "python": platform.python_version(),
         "luigi": version("luigi"),
@@ -32,13 +42,14 @@ def commit(root: Path = REPOSITORY) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Cores, memory, processor and system."""
+    """Cores, memory, processor and system; and the load of the last minute, which should be near 0 at the start."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(memory / 2**30, 1),
         "processor": _processor(),
         "system": platform.system(),
+        "load": round(os.getloadavg()[0], 2),
     }
 
 

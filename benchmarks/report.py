@@ -15,6 +15,7 @@ _TITLES = {
     "fresh": "A fresh day, into an empty warehouse",
     "rerun": "The same day again (--force)",
 }
+_BUSY = 0.5  # load; a benchmark wants the machine for itself
 _NAMES = {
     "pipeline": "pipeline, RunAll",
     "pipeline_one_worker": "pipeline, RunAll --workers 1",
@@ -29,7 +30,6 @@ def write_json(report: dict[str, Any], path: Path) -> None:
 
 def print_run(report: dict[str, Any]) -> None:
     """Prints the tables of `run`."""
-    print_head(report)
     for stage, title in _TITLES.items():
         print_table(
             f"{title}: each job, one after the other",
@@ -41,20 +41,91 @@ def print_run(report: dict[str, Any]) -> None:
         )
         print_table(f"{title}: as a whole", *_whole(report[stage]["whole"]))
     print_table("All is complete already: a RunAll that finds nothing to do", *_whole(report["nothing_to_do"]["whole"]))
+    _print_contents(report, "Pipeline and floor")
+
+
+def print_year(report: dict[str, Any]) -> None:
+    """Prints the table of `year`."""
+    keys = ("ms", "ms_per_day", "peak_mb", "wal_mb", "source_blocks")
+    print_table(
+        f"{report['settings']['days']} days of {report['settings']['sessions']} sessions, one RangeDaily",
+        ("", "seconds", "ms a day", "peak MB", "WAL MB", "source blocks"),
+        [
+            (what, report[name]["ms"] / 1000, *(report[name][key] for key in keys[1:]))
+            for what, name in (("all days built", "build"), ("found complete again", "find_complete"))
+        ],
+    )
+
+
+def print_learners(report: dict[str, Any]) -> None:
+    """Prints the table of `learners`."""
+    keys = ("ms", "floor_ms", "ratio", "empty_ms", "ratio_to_empty", "process_ms", "peak_mb")
+    settings = report["settings"]
+    print_table(
+        f"sync_dim_learner, {settings['number']:,} learners, {settings['changed']:,} changed between syncs",
+        ("", "ms", "floor ms", "ratio", "empty table ms", "ratio to empty", "process ms", "peak MB"),
+        [(what, *(times[key] for key in keys)) for what, times in report["syncs"].items()],
+    )
+    _print_contents(report, "Pipeline and floor")
+
+
+def print_history(report: dict[str, Any]) -> None:
+    """Prints the table of `history`: each job in milliseconds, and how much longer it takes than without history."""
+    names = list(report["whole"])
+    columns = ["job"]
+    for name in names:
+        columns += [f"{name}: ms", "ratio"] if name != names[0] else [f"{name}: ms"]
+    lines = {**report["jobs"], "first start to last end": report["whole"]}
+    print_table(
+        "A new day, all dimensions synced; ratio to the one without history",
+        columns,
+        [
+            (line, times[names[0]]["ms"], *(times[name][key] for name in names[1:] for key in ("ms", "ratio")))
+            for line, times in lines.items()
+        ],
+    )
+    print("Rows of facts before: " + ", ".join(f"{name} {rows:,}" for name, rows in report["rows"].items()))
+
+
+def print_compare(report: dict[str, Any], stages: list[str]) -> None:
+    """Prints the tables of `compare`."""
+    for stage in stages:
+        print_table(
+            f"A {stage}" if stage != "re-run" else "That day again",
+            ("", "A ms", "B ms", "B / A", "lowest", "highest"),
+            [(line, *times.values()) for line, times in report[stage].items()],
+        )
+    _print_contents(report, "A and B")
+
+
+def print_statements(statements: Iterable[tuple[str, float, str]]) -> None:
+    """Prints what `explain` found slow."""
+    for file, ms, beginning in statements:
+        print(f"{ms:8.1f} ms  {file:<54} {beginning}")
+
+
+def _print_contents(report: dict[str, Any], who: str) -> None:
     if report["content_differs"]:
         print("The contents DIFFER, so the times say little:", *report["content_differs"], sep="\n  ")
     else:
-        print("Pipeline and floor wrote the same rows.")
+        print(f"{who} wrote the same rows.")
 
 
 def print_head(report: dict[str, Any]) -> None:
     """Prints what was measured, and on what."""
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     machine = report["machine"]
+    print(report["benchmark"] + ": " + _named(report["settings"]))
+    print(_named(report["versions"]))
     print(
-        f"{report['benchmark']}: scale {report.get('scale', 'of its own')}, medians of {report.get('rounds', 1)} rounds"
+        f"{machine['cores']} cores, {machine['memory_gb']} GB, {machine['processor']}; "
+        f"load at the start {machine['load']}\n"
     )
-    print(f"{versions}; {machine['cores']} cores, {machine['memory_gb']} GB, {machine['processor']}\n")
+    if machine["load"] > _BUSY:
+        print("The machine was busy at the start: believe the ratios at most.\n")
+
+
+def _named(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value != "")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -68,8 +139,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 
 def _whole(whole: dict[str, Any]) -> tuple[Sequence[str], list[Sequence[Any]]]:
-    keys = ("ms", "first_start_to_last_end_ms", "ratio", "peak_mb", "wal_mb", "source_blocks")
-    columns = ("", "ms", "first start to last end", "ratio", "peak MB", "WAL MB", "source blocks")
+    keys = (
+        *("ms", "first_start_to_last_end_ms", "ratio", "cpu_ms", "server_cpu_ms"),
+        *("peak_mb", "wal_mb", "source_blocks"),
+    )
+    columns = (
+        *("", "ms", "first start to last end", "ratio", "CPU ms", "servers' CPU ms"),
+        *("peak MB", "WAL MB", "source blocks"),
+    )
     return columns, [(_NAMES[name], *(times.get(key) for key in keys)) for name, times in whole.items()]
 
 

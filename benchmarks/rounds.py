@@ -5,17 +5,17 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import date
-from statistics import median
 from typing import Any
 
 import click
 
-from benchmarks.contenders import Contender, FloorByHand, Pipeline, Sample
-from benchmarks.content import content, differences
+from benchmarks.contenders import Contender, FloorByHand, Pipeline
+from benchmarks.content import Held, content, differences
 from benchmarks.databases import databases
 from benchmarks.jobs import JOBS
-from benchmarks.machine import machine, versions
+from benchmarks.machine import about
 from benchmarks.measure import Meter
+from benchmarks.medians import Sample, in_turn, middle, middle_ratio
 from benchmarks.servers import Server
 
 DAY = date(2025, 1, 15)
@@ -32,30 +32,27 @@ def run(source_server: Server, warehouse_server: Server, scale: float, rounds: i
         "pipeline_one_worker": Pipeline(("--workers", "1")),
         "floor": FloorByHand(warehouse_server.psql),
     }
+    report = about("run", source_server, warehouse_server, scale=scale, rounds=rounds)
     samples: Samples = {stage: {name: [] for name in contenders} for stage in STAGES}
     samples["nothing_to_do"] = {"pipeline": []}
     different: list[str] = []
     with databases(source_server) as sources, databases(warehouse_server) as warehouses:
-        source, template = sources.source(scale), warehouses.warehouse()
-        meter = Meter(source_server, source, warehouse_server)
+        meter, template = Meter(source_server, sources.source(scale), warehouse_server), warehouses.warehouse()
         for number in range(rounds):
             click.echo(f"round {number + 1} of {rounds}", err=True)
-            order = list(contenders) if number % 2 == 0 else list(reversed(contenders))
             with ExitStack() as stack:
+                order = in_turn(list(contenders), number)
                 urls = {name: stack.enter_context(warehouses.copy(template)) for name in order}
                 for stage in STAGES:
                     for name in order:
-                        sample = _measure(meter, contenders[name], urls[name], force=stage == "rerun")
-                        samples[stage][name].append(sample)
-                    different += _different(stage, urls)
-                samples["nothing_to_do"]["pipeline"].append(_measure(meter, Pipeline(), urls["pipeline"], force=False))
+                        samples[stage][name].append(_measure(meter, contenders[name], urls[name], stage == "rerun"))
+                    held = {name: content(url) for name, url in urls.items()}
+                    different += _different(stage, held)
+                samples["nothing_to_do"]["pipeline"].append(_measure(meter, Pipeline(), urls["pipeline"], False))
     return {
-        "benchmark": "run",
-        "scale": scale,
-        "rounds": rounds,
-        "versions": versions(source_server, warehouse_server),
-        "machine": machine(),
+        **report,
         "content_differs": different,
+        "rows_written": {table: rows.rows for table, rows in held["floor"].items()},
         **{stage: _summary(by_name) for stage, by_name in samples.items()},
         "samples": samples,
     }
@@ -67,9 +64,8 @@ def _measure(meter: Meter, contender: Contender, warehouse_url: str, force: bool
     return sample | asdict(traffic)
 
 
-def _different(stage: str, urls: dict[str, str]) -> list[str]:
+def _different(stage: str, held: dict[str, dict[str, Held]]) -> list[str]:
     """Where the pipeline's warehouses differ from the floor's."""
-    held = {name: content(url) for name, url in urls.items()}
     return [
         f"{stage}, {name}: {difference}"
         for name in held
@@ -84,30 +80,24 @@ def _summary(by_name: dict[str, list[Sample]]) -> dict[str, Any]:
     if "floor" not in whole:
         return {"whole": whole}
     for name in whole:
-        whole[name]["ratio"] = round(whole[name]["ms"] / whole["floor"]["ms"], 2)
+        whole[name]["ratio"] = middle_ratio(by_name[name], by_name["floor"], lambda sample: sample["ms"])
     return {"whole": whole, "jobs": {job: _job(job, by_name) for job in JOBS}}
 
 
 def _medians(samples: list[Sample]) -> dict[str, float]:
-    return {key: round(median(sample[key] for sample in samples), 1) for key in samples[0] if key != "jobs"}
+    known = [key for key, value in samples[0].items() if key != "jobs" and value is not None]
+    return {key: middle(samples, lambda sample, key=key: sample[key]) for key in known}
 
 
 def _job(job: str, by_name: dict[str, list[Sample]]) -> dict[str, Any]:
     """One job: the pipeline's with one worker, so that no other job disturbs it."""
-
-    def middle(name: str, key: str) -> float:
-        return round(median(sample["jobs"][job][key] for sample in by_name[name]), 1)
-
-    rows, ms, floor_ms = (
-        middle("pipeline_one_worker", "rows"),
-        middle("pipeline_one_worker", "ms"),
-        middle("floor", "ms"),
-    )
+    pipeline, floor = by_name["pipeline_one_worker"], by_name["floor"]
+    rows, ms, step_ms = (middle(pipeline, lambda s, key=key: s["jobs"][job][key]) for key in ("rows", "ms", "step_ms"))
     return {
         "rows": int(rows),
         "ms": ms,
-        "step_ms": middle("pipeline_one_worker", "step_ms"),
-        "floor_ms": floor_ms,
+        "step_ms": step_ms,
+        "floor_ms": middle(floor, lambda sample: sample["jobs"][job]["ms"]),
         "rows_per_second": round(rows / ms * 1000) if ms else None,
-        "ratio": round(ms / floor_ms, 2),
+        "ratio": middle_ratio(pipeline, floor, lambda sample: sample["jobs"][job]["ms"]),
     }

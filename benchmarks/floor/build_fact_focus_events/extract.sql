@@ -21,4 +21,4 @@ copy (
             'FOCUS_LOSS_DETECTED', 'FOCUS_BREAK_STARTED', 'FOCUS_BREAK_ENDED', 'FOCUS_INTERVENTION_SHOWN',
             'FOCUS_INTERVENTION_COMPLETED'
         )
-) to stdout (format binary);
+) to stdout (format binary); -- noqa: PRS

@@ -3,6 +3,9 @@ select etl_ensure_day('fact_focus_events', :'day');
 
 begin;
 
+-- The planner thinks that few rows meet a version in force, and would look each one up.
+set local enable_nestloop to off;
+
 create temporary table stage (
     event_id uuid,
     session_id uuid,
@@ -50,6 +53,12 @@ inner join dim_learner
         and stage.event_time >= dim_learner.effective_from
         and stage.event_time < coalesce(dim_learner.effective_to, 'infinity')
 left join fact_sessions
-    on stage.session_id = fact_sessions.session_id and stage.session_date_key = fact_sessions.date_key;
+    on
+        stage.session_id = fact_sessions.session_id
+        and stage.session_date_key = fact_sessions.date_key
+        and fact_sessions.date_key between (select min(staged.session_date_key) from stage as staged)
+        and (select max(staged.session_date_key) from stage as staged)
+-- Neighbours in two of the indexes, and in the rows that the foreign keys look up.
+order by dim_learner.learner_key;
 
 commit;

@@ -1,7 +1,9 @@
 -- Source: the homework submitted on the day, with counts over its steps and responses. Variables: day.
 copy (
     with submitted as (
-        select * from homework_submissions where created_at >= :'day' and created_at < :'day'::timestamp + interval '1 day'
+        select *
+        from homework_submissions
+        where created_at >= :'day' and created_at < :'day'::timestamp + interval '1 day'
     ),
 
     steps as (
@@ -54,4 +56,4 @@ copy (
     left join hinted on submitted.id = hinted.submission_id
     left join answered on submitted.id = answered.submission_id
     left join sessions on submitted.session_id = sessions.id
-) to stdout (format binary);
+) to stdout (format binary); -- noqa: PRS

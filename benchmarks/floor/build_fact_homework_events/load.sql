@@ -3,6 +3,9 @@ select etl_ensure_day('fact_homework_events', :'day');
 
 begin;
 
+-- The planner thinks that few rows meet a version in force, and would look each one up.
+set local enable_nestloop to off;
+
 create temporary table stage (
     submission_id uuid,
     tenant_id uuid,
@@ -59,6 +62,12 @@ inner join dim_learner
         and stage.submitted_at >= dim_learner.effective_from
         and stage.submitted_at < coalesce(dim_learner.effective_to, 'infinity')
 left join fact_sessions
-    on stage.session_id = fact_sessions.session_id and stage.session_date_key = fact_sessions.date_key;
+    on
+        stage.session_id = fact_sessions.session_id
+        and stage.session_date_key = fact_sessions.date_key
+        and fact_sessions.date_key between (select min(staged.session_date_key) from stage as staged)
+        and (select max(staged.session_date_key) from stage as staged)
+-- Neighbours in two of the indexes, and in the rows that the foreign keys look up.
+order by dim_learner.learner_key;
 
 commit;

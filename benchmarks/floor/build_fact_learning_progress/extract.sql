@@ -50,4 +50,4 @@ copy (
         coalesce(practice.minutes, 0)
     from progress
     left join practice on progress.learner_id = practice.learner_id
-) to stdout (format binary);
+) to stdout (format binary); -- noqa: PRS

@@ -14,4 +14,4 @@ copy (
         responded_at
     from recommendations
     where created_at >= :'day'::timestamptz and created_at < :'day'::timestamptz + interval '1 day'
-) to stdout (format binary);
+) to stdout (format binary); -- noqa: PRS

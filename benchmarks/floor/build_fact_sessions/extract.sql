@@ -25,10 +25,12 @@ copy (
             count(*) filter (where events.event_type = 'ACTIVITY_COMPLETED') as activities_completed,
             count(*) filter (where events.event_type = 'ACTIVITY_SKIPPED') as activities_skipped,
             count(*) filter (
-                where events.event_type = 'ACTIVITY_RESPONSE_SUBMITTED' and events.metadata_json ->> 'isCorrect' = 'true'
+                where events.event_type = 'ACTIVITY_RESPONSE_SUBMITTED'
+                and events.metadata_json ->> 'isCorrect' = 'true'
             ) as correct_responses,
             count(*) filter (
-                where events.event_type = 'ACTIVITY_RESPONSE_SUBMITTED' and events.metadata_json ->> 'isCorrect' = 'false'
+                where events.event_type = 'ACTIVITY_RESPONSE_SUBMITTED'
+                and events.metadata_json ->> 'isCorrect' = 'false'
             ) as incorrect_responses,
             count(*) filter (where events.event_type = 'HOMEWORK_HINT_REQUESTED') as hints_used,
             count(*) filter (where events.event_type = 'FOCUS_BREAK_STARTED') as focus_breaks_count,
@@ -39,4 +41,4 @@ copy (
         group by events.session_id
     ) as counted on sessions.id = counted.session_id
     where sessions.started_at >= :'day'::timestamptz and sessions.started_at < :'day'::timestamptz + interval '1 day'
-) to stdout (format binary);
+) to stdout (format binary); -- noqa: PRS

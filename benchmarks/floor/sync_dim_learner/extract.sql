@@ -10,4 +10,4 @@ copy (
         coalesce(updated_at, now()),
         deleted_at
     from learners
-) to stdout (format binary);
+) to stdout (format binary); -- noqa: PRS

@@ -11,4 +11,4 @@ copy (
         depth,
         deleted_at is null
     from skills
-) to stdout (format binary);
+) to stdout (format binary); -- noqa: PRS

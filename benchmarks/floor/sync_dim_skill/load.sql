@@ -40,13 +40,13 @@ on conflict (skill_id) do update
         depth = excluded.depth,
         is_active = excluded.is_active
     where
-        row(
-            known.subject_key, known.skill_code, known.skill_name, known.description, known.grade_band,
-            known.parent_skill_id, known.depth, known.is_active
-        ) is distinct from row(
-            excluded.subject_key, excluded.skill_code, excluded.skill_name, excluded.description, excluded.grade_band,
-            excluded.parent_skill_id, excluded.depth, excluded.is_active
-        );
+    row(
+        known.subject_key, known.skill_code, known.skill_name, known.description, known.grade_band,
+        known.parent_skill_id, known.depth, known.is_active
+    ) is distinct from row(
+        excluded.subject_key, excluded.skill_code, excluded.skill_name, excluded.description, excluded.grade_band,
+        excluded.parent_skill_id, excluded.depth, excluded.is_active
+    );
 
 update dim_skill
 set is_active = false

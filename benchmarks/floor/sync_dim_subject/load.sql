@@ -15,6 +15,6 @@ on conflict (subject_code) do update
         subject_name = excluded.subject_name,
         description = excluded.description
     where
-        row(known.subject_name, known.description) is distinct from row(excluded.subject_name, excluded.description);
+    row(known.subject_name, known.description) is distinct from row(excluded.subject_name, excluded.description);
 
 commit;

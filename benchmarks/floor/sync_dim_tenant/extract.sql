@@ -13,4 +13,4 @@ copy (
         coalesce(updated_at, now()),
         deleted_at
     from tenants
-) to stdout (format binary);
+) to stdout (format binary); -- noqa: PRS

@@ -60,7 +60,10 @@ select
     timezone,
     is_active,
     created_at,
-    case when exists (select from dim_tenant where dim_tenant.tenant_id = change.tenant_id) then updated_at else created_at end,
+    case
+        when exists (select from dim_tenant where dim_tenant.tenant_id = change.tenant_id) then updated_at
+        else created_at
+    end,
     true
 from change
 where deleted_at is null;

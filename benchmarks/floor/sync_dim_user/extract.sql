@@ -7,4 +7,4 @@ copy (
         coalesce(is_active, true) and deleted_at is null,
         created_at
     from users
-) to stdout (format binary);
+) to stdout (format binary); -- noqa: PRS

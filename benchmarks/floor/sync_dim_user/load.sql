@@ -28,10 +28,10 @@ on conflict (user_id) do update
         is_active = excluded.is_active,
         created_at = excluded.created_at
     where
-        row(known.tenant_id, known.tenant_key, known.role, known.is_active, known.created_at)
-        is distinct from row(
-            excluded.tenant_id, excluded.tenant_key, excluded.role, excluded.is_active, excluded.created_at
-        );
+    row(known.tenant_id, known.tenant_key, known.role, known.is_active, known.created_at)
+    is distinct from row(
+        excluded.tenant_id, excluded.tenant_key, excluded.role, excluded.is_active, excluded.created_at
+    );
 
 update dim_user
 set is_active = false
