@@ -469,9 +469,10 @@ class Model:
         return {key: states[-1].row for key, states in held.items() if states and not states[-1].gone}
 
     def _progress(self, day: date) -> tuple[dict[Any, Row], list[tuple[str, str, str]]]:
+        read = self.source["learner_skill_states"].values()
+        self._infer_learners(read)
+        self._infer_skills(row["skill_id"] for row in read)
         now, before = self._states_at(day), self._states_at(day - timedelta(days=1))
-        self._infer_learners(now.values())
-        self._infer_skills(skill for _, skill in now)
         end = datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + timedelta(days=1)
         snapshot_at = end - timedelta(microseconds=1)
         rejects = [
