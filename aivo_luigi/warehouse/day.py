@@ -10,7 +10,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
 
 from aivo_luigi.config import etl
-from aivo_luigi.dates import to_date_key
+from aivo_luigi.dates import day_end, to_date_key
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.errors import CheckError, GuardError
 from aivo_luigi.sqlfiles import as_array, columns_differ, columns_equal, identifiers
@@ -24,8 +24,8 @@ class DayPartition:
 
     `business_key`: the columns that name a row within the day. `links_to_sessions`: whether load.sql reads
     session_link. `linked_from`: the facts whose links to this one are mended after the day is built.
-    `row_per_staged`: whether each staged row must become one row of the fact; if not, load.sql makes them of what the
-    warehouse holds of any learner.
+    `row_per_staged`: whether each staged row must become one row of the fact; if not, load.sql makes them out of the
+    history of skill states.
     """
 
     table: str
@@ -99,8 +99,8 @@ class DayPartition:
 
     def _show_rows(self, load: Load) -> list[str]:
         """Makes the view `loaded`, and returns the names of its columns."""
-        concerned = "learner_id in (select stage.learner_id from stage)" if self.row_per_staged else "true"
-        load.warehouse.file("load/versions_in_force.sql", concerned=sql.SQL(concerned))
+        staged, history = sql.SQL("stage"), sql.SQL("etl_states_at({})").format(sql.Literal(day_end(load.day)))
+        load.warehouse.file("load/versions_in_force.sql", concerned=staged if self.row_per_staged else history)
         if self.links_to_sessions:
             load.warehouse.file("load/session_links.sql")
         load.show_rows()

@@ -1,7 +1,7 @@
 -- Which version of a tenant or learner was in force when: the last one that began by then, else the first.
 -- The spans of one id cover all time without overlap: joining on id and span finds exactly one version, by hash.
 -- Learners first: whatever tenant a learner's version names is then there when the tenants are read.
--- Variables: concerned (condition on the learners).
+-- Variables: concerned (the rows whose learners count).
 create temporary table learner_version on commit drop as
 select
     learner_id,
@@ -13,7 +13,7 @@ select
     end as valid_from,
     coalesce(lead(effective_from) over history, timestamptz 'infinity') as valid_to
 from dim_learner
-where :concerned
+where learner_id in (select concerned.learner_id from :concerned as concerned)
 window history as (partition by learner_id order by effective_from, learner_key);
 
 create temporary table tenant_version on commit drop as
