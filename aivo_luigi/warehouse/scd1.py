@@ -76,6 +76,7 @@ class Scd1:
             hold_members(load)
             analyze_grown(load, self.table, inserted)
         if self.follows_tenant:
+            load.warehouse.file("load/check_keys_by_row.sql")
             load.warehouse.file("load/repoint_tenants.sql", dimension=self.table, follows=sql.SQL("true"))
         return Counts(inserted, updated, deleted + gone)
 
