@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timezone
+from typing import Any
 
 import psycopg2
 import pytest
@@ -14,7 +15,9 @@ from support.pipeline import Pipeline
 from support.runs import runs
 from support.world import World
 
+import aivo_luigi
 from aivo_luigi import job_build_fact_focus_events, job_build_fact_sessions, job_sync_dim_learner, job_sync_dim_tenant
+from aivo_luigi.jobs import record
 
 DAY = date(2025, 1, 15)
 LATE = datetime(2025, 1, 15, 23, 50, tzinfo=timezone.utc)
@@ -42,6 +45,62 @@ def during(first: Callable[[], object], second: Callable[[], object]) -> tuple[o
     for thread in threads:
         thread.join(timeout=60)
     return results["first"], results["second"]
+
+
+def delete_before_commit(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, job: str, members: str) -> list[str]:
+    """Somebody deletes members by hand at the last moment before a load commits; the errors that this gets them."""
+    refused: list[str] = []
+    succeed = record.succeed
+
+    def delete_first(warehouse: Any, run_id: str, job_name: str, **rows: int) -> Any:
+        if job_name == job:
+            other = Database(pipeline.warehouse.url)
+            other.execute("set lock_timeout = '200ms'")
+            try:
+                other.execute(f"delete from {members}")
+            except psycopg2.Error as error:
+                refused.append(type(error).__name__)
+            other.close()
+        return succeed(warehouse, run_id, job_name, **rows)
+
+    monkeypatch.setattr(record, "succeed", delete_first)
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("job", "dimension"),
+    [
+        ("sync_dim_learner", "dim_tenant"),
+        ("sync_dim_user", "dim_tenant"),
+        ("sync_dim_skill", "dim_subject"),
+        ("build_fact_sessions", "dim_tenant"),
+        ("build_fact_focus_events", "dim_learner"),
+        ("build_fact_homework_events", "dim_learner"),
+        ("build_fact_learning_progress", "dim_subject"),
+        ("build_fact_recommendation_events", "dim_skill"),
+    ],
+)
+def test_a_member_can_not_go_while_rows_are_written_that_refer_to_it(
+    pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch, job: str, dimension: str
+) -> None:
+    world.row_of_everything()
+    refused = delete_before_commit(pipeline, monkeypatch, job, dimension)
+    assert getattr(aivo_luigi, f"job_{job}")(DAY).status == "SUCCESS"
+    assert refused == ["LockNotAvailable"]
+
+
+@pytest.mark.parametrize("job", ["sync_dim_learner", "sync_dim_user"])
+def test_a_new_version_of_a_tenant_can_not_go_while_members_are_pointed_at_it(
+    pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    world.row_of_everything()
+    run = getattr(aivo_luigi, f"job_{job}")
+    assert run(DAY).status == "SUCCESS"
+    pipeline.source.execute("update tenants set name = 'new'")
+    assert job_sync_dim_tenant(DAY, force=True).status == "SUCCESS"
+    refused = delete_before_commit(pipeline, monkeypatch, job, "dim_tenant where is_current")
+    assert run(DAY, force=True).status == "SUCCESS"
+    assert refused == ["LockNotAvailable"]
 
 
 @pytest.fixture

@@ -48,7 +48,6 @@ def _load(
 ) -> JobResult:
     report("reading the source", 5)
     with warehouse.transaction():
-        warehouse.file("load/check_keys_as_sets.sql")
         staging = Staging(job, day, warehouse, label, report)
         staged = staging.stage(day_is_over)
         report(f"{staged.rows:,} rows read, loading", 60)
@@ -56,6 +55,7 @@ def _load(
         job.way.prepare(warehouse, day)
         infer_members(warehouse, job.references)
         load = staging.load(staged)
+        warehouse.file("load/check_keys_as_sets.sql")
         counts = job.way.land(load)
         run_checks(warehouse, job.sql_file("checks.sql"), f"{job.name} for {day}", **load.variables)
         return record.succeed(

@@ -111,6 +111,7 @@ class Staging:
             staged=staged.loadable,
             rows_sql=sqlfiles.read(self.job.sql_file("load.sql")),
             whole=staged.whole,
+            refers_to=[reference.dimension for reference in self.job.references],
         )
 
     def _read(self, source: Snapshot) -> tuple[int, bool]:

@@ -51,7 +51,6 @@ class DayPartition:
         if self.links_to_sessions:
             load.warehouse.file("load/lock_links_shared.sql")
         columns = self._show_rows(load)
-        load.warehouse.file("load/hold_keys.sql")
         before = _only_row(load.warehouse.file("load/day_before.sql", **names))[0]
         loaded, gone, added = _only_row(
             load.warehouse.file(
@@ -65,6 +64,7 @@ class DayPartition:
                 differ=columns_differ(columns, "loaded", "day_before"),
             )
         )
+        load.warehouse.file("load/hold_keys.sql")
         expected = load.staged if self.row_per_staged else loaded
         inserted = before - gone + added
         if inserted != expected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -32,7 +32,7 @@ class Load:
 
     `clock`: the source's time of the snapshot, None where the rows come from a file. `staged`: rows in `stage`.
     `rows_sql`: the text of load.sql, which shows the staged rows as the table should hold them. `whole`: whether all of
-    the source's rows were read, so that what is missing is gone.
+    the source's rows were read, so that what is missing is gone. `refers_to`: the dimensions that the rows name.
     """
 
     warehouse: Connection
@@ -42,6 +42,7 @@ class Load:
     staged: int
     rows_sql: str
     whole: bool = True
+    refers_to: Sequence[str] = ()
 
     @cached_property
     def variables(self) -> dict[str, Any]:
@@ -90,6 +91,12 @@ class Way(Protocol):
 def count_members(warehouse: Connection, table: str, present: str) -> int:
     """How many rows of a dimension meet a condition."""
     return int(warehouse.value('select count(*) from :"table" where :present', table=table, present=sql.SQL(present)))
+
+
+def hold_members(load: Load) -> None:
+    """Keeps the members from going to which the rows of a dimension refer that were just written."""
+    for dimension in load.refers_to:
+        load.warehouse.file("load/hold_members.sql", dimension=dimension)
 
 
 def analyze_grown(load: Load, table: str, inserted: int) -> None:

@@ -10,7 +10,7 @@ from psycopg2 import sql
 from aivo_luigi.db import Connection
 from aivo_luigi.sqlfiles import columns_differ, identifiers
 from aivo_luigi.warehouse.differences import Differences, find_differences
-from aivo_luigi.warehouse.load import Counts, Load, analyze_grown, count_members, guard_mass_close
+from aivo_luigi.warehouse.load import Counts, Load, analyze_grown, count_members, guard_mass_close, hold_members
 from aivo_luigi.warehouse.rejects import not_rejected
 
 ACTIVE = "is_active and not is_inferred"
@@ -73,8 +73,10 @@ class Scd1:
                 columns=identifiers(columns),
                 incoming_columns=identifiers(columns, "incoming"),
             )
+            hold_members(load)
             analyze_grown(load, self.table, inserted)
         if self.follows_tenant:
+            load.warehouse.file("load/check_keys_by_row.sql")
             load.warehouse.file("load/repoint_tenants.sql", dimension=self.table, follows=sql.SQL("true"))
         return Counts(inserted, updated, deleted + gone)
 

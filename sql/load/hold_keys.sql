@@ -1,5 +1,6 @@
 -- Keeps the members from going to which the rows of the day refer, until these are committed: a foreign key does the
--- same, row by row. Reads learner_version and tenant_version.
+-- same, row by row. After the rows are written: those that went before this are found missing by the checks.
+-- Reads learner_version and tenant_version.
 select
     (
         select count(*)
