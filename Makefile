@@ -26,6 +26,6 @@ docs:  ## write docs/data-dictionary.md anew from the migrations
 	mv docs/data-dictionary.new docs/data-dictionary.md
 bench:  ## a day against the floor, on an embedded PostgreSQL
 	$(BIN)/python -m benchmarks run
-check: lint test  ## what CI runs
+check: lint test  ## the linters and the tests
 clean:  ## remove what was made here
 	rm -rf .venv build dist *.egg-info

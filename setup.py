@@ -44,7 +44,7 @@ setup(
     install_requires=[
         "luigi>=3.8,<3.9",
         "psycopg2-binary>=2.9.9",
-        "pandas>=2.2",  # tables for people: status and reports
+        "pandas>=2.2",  # tables for people: no code imports it yet
         "yoyo-migrations>=9,<10",  # numbered SQL migrations
         "click>=8.1",  # the aivo-etl command
         "rich>=13.7",  # tables in a terminal

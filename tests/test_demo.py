@@ -222,6 +222,14 @@ def test_the_commands_for_people_know_the_demo(home: Home) -> None:
 
 
 @pytest.mark.usefixtures("first_run")
+def test_a_day_of_the_demo_that_is_far_from_the_first_is_built_right_too(home: Home) -> None:
+    later = str(DAY + timedelta(days=300))
+    assert home.luigi("RunAll", "--date", later, "--force").returncode == 0  # the demo has promoted learners meanwhile
+    compared = home.run(str(Path(sys.executable).with_name("aivo-etl")), "compare", "--date", later)
+    assert compared.returncode == 0, compared.stdout
+
+
+@pytest.mark.usefixtures("first_run")
 def test_no_server_and_no_file_is_left_behind(home: Home) -> None:
     deadline = time.monotonic() + 10
     while (running := servers_of(home.folder)) and time.monotonic() < deadline:

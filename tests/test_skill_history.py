@@ -17,8 +17,9 @@ from support.pipeline import Pipeline
 from support.runs import content
 from support.world import DAY, DAY_BEFORE, NEXT_DAY, World, at, uid
 
-from aivo_luigi import JobResult, job_build_fact_learning_progress
+from aivo_luigi import BuildFactLearningProgress, JobResult, job_build_fact_learning_progress
 from aivo_luigi.jobs import staging
+from aivo_luigi.jobs.compare import compare
 
 GONE = "gone"
 HISTORY = "select * from learner_skill_history order by learner_id, skill_id, held_from, held_to"
@@ -315,6 +316,20 @@ def test_a_change_that_does_not_say_so_is_found_when_all_are_read(
     assert held(pipeline) == [(0.5, at("2025-01-10 10:00")), (0.9, at("2025-01-17 12:00"))]
     build_at(clock, "2025-01-17 12:01")
     assert reads == [1, 0], "the next three days are counted from here"
+
+
+def test_comparing_finds_a_change_that_does_not_say_so(
+    pipeline: Pipeline, world: World, clock: Clock, reads: list[int]
+) -> None:
+    world.skill_state("adding", 0.5, updated_at=at("2025-01-10 10:00"))
+    build_at(clock, "2025-01-14 12:00", DAY_BEFORE)
+    changed = {"mastery_level": 0.9, "updated_at": at("2025-01-10 11:00")}
+    pipeline.source.update("learner_skill_states", uid("anna adding"), **changed)
+    reads.clear()
+    differences = compare(BuildFactLearningProgress.spec(), DAY_BEFORE)
+    assert (differences.altered, reads) == (1, [1])
+    late = compare(BuildFactLearningProgress.spec(), DAY_BEFORE, everything=False)
+    assert not late, "late days are looked for among what says that it changed"
 
 
 def test_a_change_committed_late_is_found_within_the_hours_that_it_may_take(

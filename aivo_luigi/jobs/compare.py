@@ -14,14 +14,15 @@ from aivo_luigi.warehouse.differences import Differences
 from aivo_luigi.warehouse.members import infer_members
 
 
-def compare(job: JobSpec, day: date, most: int = 0) -> Differences:
+def compare(job: JobSpec, day: date, most: int = 0, everything: bool = True) -> Differences:
     """Stages a job's rows as a run would, compares them with the table, and rolls everything back.
 
-    `most`: how many of the differing rows to tell of. For a dimension the day means nothing: it holds the present.
+    `most`: how many of the differing rows to tell of. `everything`: dimensions and skill states are read as a whole.
+    For a dimension the day means nothing: it holds the present.
     """
     label = f"aivo_luigi compare {job.name} {day}"
     with connect_warehouse(label) as warehouse, warehouse.rolled_back():
-        staging = Staging(job, day, warehouse, label, report=lambda message, percentage: None, everything=True)
+        staging = Staging(job, day, warehouse, label, report=lambda message, percentage: None, everything=everything)
         staged = staging.stage(day_is_over=day_end(day) <= warehouse.value("select now()"))
         infer_members(warehouse, job.references)
         return job.way.compare(staging.load(staged), most)

@@ -23,11 +23,13 @@ class SourceRows:
 
     `clock`: the source's time of it. `stage`: copies those changed since a moment (None: all) into a temporary table of
     the warehouse and returns how many. `count`: how many there are that should be present in the warehouse.
+    `everything`: all have to be read, whatever could be left out.
     """
 
     clock: datetime
     stage: Callable[[datetime | None], int]
     count: Callable[[], int]
+    everything: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,18 @@ class Present:
     held: str
 
 
-def changed_since(warehouse: Connection, source_table: str, clock: datetime, reconcile: timedelta) -> datetime | None:
+def changed_since(warehouse: Connection, source_table: str, rows: SourceRows, reconcile: timedelta) -> datetime | None:
     """Since when changed rows have to be read; None where everything has to be.
 
     That is when nothing was read before, when the last whole read is `reconcile` old, or when the clock has gone back.
     """
+    if rows.everything:
+        return None
     row = warehouse.execute(
         "select read_at, reconciled_at from etl_watermarks where source_table = :'source_table'",
         source_table=source_table,
     ).fetchone()
-    if row is None or clock < row[0] or clock - row[1] >= reconcile:
+    if row is None or rows.clock < row[0] or rows.clock - row[1] >= reconcile:
         return None
     read_at: datetime = row[0]
     return read_at - timedelta(hours=etl().late_commit_hours)
@@ -87,7 +91,7 @@ def read_members(
 
     `required`: columns without which a row can't be loaded, the dimension's business key first.
     """
-    since = changed_since(warehouse, source_table, rows.clock, timedelta(hours=etl().reconcile_hours))
+    since = changed_since(warehouse, source_table, rows, timedelta(hours=etl().reconcile_hours))
     number = rows.stage(since)
     if since is not None and _members(warehouse, dimension, required, present) != rows.count():
         warehouse.execute("drop table stage")

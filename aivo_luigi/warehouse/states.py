@@ -33,7 +33,7 @@ class StateHistory:
 
         Raises GuardError when too many states would be gone, or can't be kept; `what` is the job and day.
         """
-        since = changed_since(warehouse, self.source_table, source.clock, timedelta(days=etl().reconcile_days))
+        since = changed_since(warehouse, self.source_table, source, timedelta(days=etl().reconcile_days))
         whole = since is None
         read = self._read(warehouse, source, since, what)
         if not whole and _states(warehouse) != source.count():
