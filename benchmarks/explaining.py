@@ -37,14 +37,14 @@ def main(folder: Path, arguments: list[str]) -> None:
     connect = psycopg2.connect
 
     def listening(*given: Any, **options: Any) -> Connection:
-        connection = connect(*given, **options)
-        connection.notices = _Notices(connection, folder)
+        connection: Connection = connect(*given, **options)
+        connection.notices = _Notices(connection, folder)  # type: ignore[assignment]
         return connection
 
-    psycopg2.connect = listening
+    psycopg2.connect = listening  # type: ignore[assignment]
     from luigi.cmdline import luigi_run
 
-    luigi_run(arguments)
+    luigi_run(arguments)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

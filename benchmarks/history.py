@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,8 @@ from benchmarks.contenders import Pipeline
 from benchmarks.databases import RECOMMENDED_INDEXES, Databases, databases
 from benchmarks.jobs import JOBS
 from benchmarks.machine import about
-from benchmarks.medians import Sample, in_turn, middle, middle_ratio
-from benchmarks.servers import Server, connect
+from benchmarks.medians import Sample, in_turn, middle, middle_ratio, of
+from benchmarks.servers import Server, connect, value
 
 DAY = date(2025, 1, 15)
 PLAIN = "no history"
@@ -68,7 +70,12 @@ def history(
                         force=True,
                     )
                 )
-    return {**report, "whole": _whole(samples), "jobs": {job: _job(job, samples) for job in JOBS}, "samples": samples}
+    return {
+        **report,
+        "whole": _against_plain(samples, of("first_start_to_last_end_ms")),
+        "jobs": {job: _against_plain(samples, of("jobs", job, "ms")) for job in JOBS},
+        "samples": samples,
+    }
 
 
 def _source(sources: Databases, scale: float, days: int, density: float, rounds: int) -> str:
@@ -100,31 +107,19 @@ def _with_history(warehouses: Databases, template: str, days: int, density: floa
 
 
 def _rows(url: str) -> int:
-    """Rows of all facts."""
-    connection = connect(url)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select sum(reltuples)::bigint from pg_class where relname like 'fact%' and relkind = 'r' and reltuples > 0"
+    """Rows of all facts, as analysed."""
+    with closing(connect(url)) as connection:
+        return int(
+            value(
+                connection,
+                "select sum(reltuples) from pg_class where relname like 'fact%' and relkind = 'r' and reltuples > 0",
+            )
         )
-        rows = int(cursor.fetchone()[0])
-    connection.close()
-    return rows
 
 
-def _whole(samples: dict[str, list[Sample]]) -> dict[str, Any]:
+def _against_plain(samples: dict[str, list[Sample]], number: Callable[[Sample], float]) -> dict[str, Any]:
+    """A number's median, and its ratio to the one without history."""
     return {
-        name: {
-            "ms": middle(own, lambda sample: sample["first_start_to_last_end_ms"]),
-            "ratio": middle_ratio(own, samples[PLAIN], lambda sample: sample["first_start_to_last_end_ms"]),
-        }
+        name: {"ms": middle(own, number), "ratio": middle_ratio(own, samples[PLAIN], number)}
         for name, own in samples.items()
-    }
-
-
-def _job(job: str, samples: dict[str, list[Sample]]) -> dict[str, Any]:
-    def ms(sample: Sample) -> float:
-        return max(float(sample["jobs"][job]["ms"]), 1.0)
-
-    return {
-        name: {"ms": middle(own, ms), "ratio": middle_ratio(own, samples[PLAIN], ms)} for name, own in samples.items()
     }

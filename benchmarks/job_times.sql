@@ -3,7 +3,7 @@
 select
     job_name,
     rows_processed,
-    duration_ms::float8 as ms,
+    greatest(duration_ms, 1)::float8 as ms,
     (extract(epoch from coalesce(lead(started_at) over by_time, completed_at) - started_at) * 1000)::float8 as step_ms,
     (extract(epoch from max(completed_at) over () - min(started_at) over ()) * 1000)::float8 as span_ms
 from etl_job_runs

@@ -14,7 +14,7 @@ from benchmarks.content import content, differences
 from benchmarks.databases import RECOMMENDED_INDEXES, SOURCE_FILES, Databases, databases
 from benchmarks.floor import Floor
 from benchmarks.machine import about
-from benchmarks.medians import Sample, in_turn, middle, middle_ratio
+from benchmarks.medians import Sample, in_turn, middle, middle_ratio, of
 from benchmarks.pipeline import REPOSITORY
 from benchmarks.servers import Server
 
@@ -95,16 +95,12 @@ def _summary(rows: dict[str, list[Sample]]) -> dict[str, Any]:
     for what in ("first load", "some changed", "none changed"):
         pipeline, floor, empty = (rows[f"{what}, {name}"] for name in ("pipeline", "floor", "empty"))
         summary[what] = {
-            "ms": middle(pipeline, _job_ms),
-            "floor_ms": middle(floor, _job_ms),
-            "empty_ms": middle(empty, _job_ms),
-            "ratio": middle_ratio(pipeline, floor, _job_ms),
-            "ratio_to_empty": middle_ratio(pipeline, empty, _job_ms),
-            "process_ms": middle(pipeline, lambda sample: sample["ms"]),
-            "peak_mb": middle(pipeline, lambda sample: sample["peak_mb"]),
+            "ms": middle(pipeline, of("job_ms")),
+            "floor_ms": middle(floor, of("job_ms")),
+            "empty_ms": middle(empty, of("job_ms")),
+            "ratio": middle_ratio(pipeline, floor, of("job_ms")),
+            "ratio_to_empty": middle_ratio(pipeline, empty, of("job_ms")),
+            "process_ms": middle(pipeline, of("ms")),
+            "peak_mb": middle(pipeline, of("peak_mb")),
         }
     return summary
-
-
-def _job_ms(sample: Sample) -> float:
-    return float(sample["job_ms"])

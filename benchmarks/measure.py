@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import click
 
-from benchmarks.servers import APPLICATION, PREFIX, Server, connect
+from benchmarks.servers import APPLICATION, PREFIX, Server, connect, value
 
 Result = TypeVar("Result")
 
@@ -98,12 +98,12 @@ class Meter:
         return None if None in times else sum(time or 0 for time in times)
 
     def _wal(self) -> int:
-        return int(str(self.warehouse_server.value("select pg_current_wal_insert_lsn() - '0/0'")))
+        return int(self.warehouse_server.value("select pg_current_wal_insert_lsn() - '0/0'"))
 
     def _blocks(self) -> int:
         """Blocks read in the source, from memory or disk."""
         blocks = "select blks_hit + blks_read from pg_stat_database where datname = %s"
-        return int(str(self.source_server.value(blocks, self.source)))
+        return int(self.source_server.value(blocks, self.source))
 
     def _wait_for_sessions(self) -> None:
         """What a session has counted is there when it has ended, a moment after its client."""
@@ -130,9 +130,9 @@ class JobTimes:
 
 def clock(url: str) -> datetime:
     """The server's clock."""
-    with closing(connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute("select clock_timestamp()")
-        return cursor.fetchone()[0]
+    with closing(connect(url)) as connection:
+        now: datetime = value(connection, "select clock_timestamp()")
+    return now
 
 
 def job_times(url: str, since: datetime) -> tuple[dict[str, JobTimes], float]:

@@ -16,6 +16,18 @@ def in_turn(names: list[str], number: int) -> list[str]:
     return names[first:] + names[:first]
 
 
+def of(*path: str) -> Callable[[Sample], float]:
+    """The number to which these keys lead in a sample."""
+
+    def value(sample: Sample) -> float:
+        found: Any = sample
+        for key in path:
+            found = found[key]
+        return float(found)
+
+    return value
+
+
 def middle(samples: list[Sample], value: Callable[[Sample], float]) -> float:
     """The median of a value."""
     return round(median(value(sample) for sample in samples), 1)

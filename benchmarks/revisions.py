@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmarks.content import content, differences
 from benchmarks.databases import databases
 from benchmarks.jobs import JOBS
 from benchmarks.machine import about, commit
-from benchmarks.medians import Sample, in_turn, middle, middle_ratio
+from benchmarks.medians import Sample, in_turn, middle, middle_ratio, of
 from benchmarks.pipeline import REPOSITORY
 from benchmarks.servers import Server
 
@@ -93,25 +93,20 @@ def _different(urls: dict[str, str]) -> list[str]:
 
 
 def _summary(by_name: dict[str, list[Sample]]) -> dict[str, Any]:
-    def whole(sample: Sample) -> float:
-        return float(sample["ms"])
-
-    def span(sample: Sample) -> float:
-        return float(sample["first_start_to_last_end_ms"])
-
-    lines = {"process": whole, "first start to last end": span}
-    return {
-        **{line: _line(by_name, value) for line, value in lines.items()},
-        **{job: _line(by_name, lambda sample, job=job: max(sample["jobs"][job]["ms"], 1.0)) for job in JOBS},
+    numbers = {
+        "process": of("ms"),
+        "first start to last end": of("first_start_to_last_end_ms"),
+        **{job: of("jobs", job, "ms") for job in JOBS},
     }
+    return {line: _line(by_name, number) for line, number in numbers.items()}
 
 
-def _line(by_name: dict[str, list[Sample]], value: Any) -> dict[str, float]:
-    ratios = [value(b) / value(a) for a, b in zip(by_name["A"], by_name["B"], strict=True)]
+def _line(by_name: dict[str, list[Sample]], number: Callable[[Sample], float]) -> dict[str, float]:
+    ratios = [number(b) / number(a) for a, b in zip(by_name["A"], by_name["B"], strict=True)]
     return {
-        "A": middle(by_name["A"], value),
-        "B": middle(by_name["B"], value),
-        "ratio": middle_ratio(by_name["B"], by_name["A"], value),
+        "A": middle(by_name["A"], number),
+        "B": middle(by_name["B"], number),
+        "ratio": middle_ratio(by_name["B"], by_name["A"], number),
         "lowest": round(min(ratios), 2),
         "highest": round(max(ratios), 2),
     }

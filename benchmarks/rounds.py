@@ -15,7 +15,7 @@ from benchmarks.databases import databases
 from benchmarks.jobs import JOBS
 from benchmarks.machine import about
 from benchmarks.measure import Meter
-from benchmarks.medians import Sample, in_turn, middle, middle_ratio
+from benchmarks.medians import Sample, in_turn, middle, middle_ratio, of
 from benchmarks.servers import Server
 
 DAY = date(2025, 1, 15)
@@ -80,24 +80,24 @@ def _summary(by_name: dict[str, list[Sample]]) -> dict[str, Any]:
     if "floor" not in whole:
         return {"whole": whole}
     for name in whole:
-        whole[name]["ratio"] = middle_ratio(by_name[name], by_name["floor"], lambda sample: sample["ms"])
+        whole[name]["ratio"] = middle_ratio(by_name[name], by_name["floor"], of("ms"))
     return {"whole": whole, "jobs": {job: _job(job, by_name) for job in JOBS}}
 
 
 def _medians(samples: list[Sample]) -> dict[str, float]:
     known = [key for key, value in samples[0].items() if key != "jobs" and value is not None]
-    return {key: middle(samples, lambda sample, key=key: sample[key]) for key in known}
+    return {key: middle(samples, of(key)) for key in known}
 
 
 def _job(job: str, by_name: dict[str, list[Sample]]) -> dict[str, Any]:
     """One job: the pipeline's with one worker, so that no other job disturbs it."""
     pipeline, floor = by_name["pipeline_one_worker"], by_name["floor"]
-    rows, ms, step_ms = (middle(pipeline, lambda s, key=key: s["jobs"][job][key]) for key in ("rows", "ms", "step_ms"))
+    rows, ms = middle(pipeline, of("jobs", job, "rows")), middle(pipeline, of("jobs", job, "ms"))
     return {
         "rows": int(rows),
         "ms": ms,
-        "step_ms": step_ms,
-        "floor_ms": middle(floor, lambda sample: sample["jobs"][job]["ms"]),
+        "step_ms": middle(pipeline, of("jobs", job, "step_ms")),
+        "floor_ms": middle(floor, of("jobs", job, "ms")),
         "rows_per_second": round(rows / ms * 1000) if ms else None,
-        "ratio": middle_ratio(pipeline, floor, lambda sample: sample["jobs"][job]["ms"]),
+        "ratio": middle_ratio(pipeline, floor, of("jobs", job, "ms")),
     }

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -53,7 +54,13 @@ class Floor:
         return (time.perf_counter() - began) * 1000
 
     def _start(
-        self, url: str, job: str, file: str, day: date, stdin: object = subprocess.DEVNULL, stdout: object = None
+        self,
+        url: str,
+        job: str,
+        file: str,
+        day: date,
+        stdin: int | IO[bytes] | None = subprocess.DEVNULL,
+        stdout: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [
@@ -61,7 +68,7 @@ class Floor:
                 *("-d", url, "-f", str(_FOLDER / job / file)),
             ],
             stdin=stdin,
-            stdout=stdout or subprocess.DEVNULL,
+            stdout=stdout,
             env=os.environ | _SETTINGS,
         )
 
