@@ -22,6 +22,11 @@ from support.server import AnyServer, server_for_tests  # noqa: E402
 from support.world import World  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The histories first: they take longest, and at the end one process would wait for the other."""
+    items.sort(key=lambda item: item.path.name != "test_properties.py")
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[AnyServer]:
     """The PostgreSQL of this test run (of this worker, under pytest-xdist)."""
