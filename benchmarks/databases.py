@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import psycopg2
 
 from benchmarks.pipeline import REPOSITORY, migrate
 from benchmarks.servers import PREFIX, Server, connect
@@ -38,10 +39,8 @@ class Databases:
     def copy(self, template: str) -> Iterator[str]:
         """A copy of a database for as long as the block lasts; its URL."""
         name = self.create(template)
-        try:
-            yield self.server.url(name)
-        finally:
-            self._drop(name)
+        yield self.server.url(name)
+        self._drop(name)
 
     def source(self, scale: float, **variables: object) -> str:
         """A source of a scale, as a template: vacuumed, analysed, written to disk. Variables: those of source.sql."""
@@ -75,9 +74,12 @@ class Databases:
         self.server.checkpoint()
 
     def close(self) -> None:
-        """Drops all that is left."""
+        """Drops all that is left; what can't be dropped is named."""
         for name in list(self._made):
-            self._drop(name)
+            try:
+                self._drop(name)
+            except psycopg2.Error as error:
+                click.echo(f"{name} is left behind: {str(error).strip()}", err=True)
 
     def _drop(self, name: str) -> None:
         self.server.execute(f"drop database if exists {name} with (force)")
