@@ -190,7 +190,7 @@ def compare(
 def explain(
     source_url: str | None, warehouse_url: str | None, scale: float, at_least: float, most: int, folder: Path
 ) -> None:
-    """Write the plan of each statement of a fresh day and of the same day again into FOLDER; show the slowest ones.
+    """Write the plan of each statement of a fresh day, a second one and that one again into FOLDER; show the slowest.
 
     Needs a superuser, and auto_explain on the servers.
     """

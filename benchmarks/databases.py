@@ -6,7 +6,7 @@ import itertools
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -67,10 +67,7 @@ class Databases:
 
     def settle(self, name: str) -> None:
         """Vacuums and analyses a database, so that no measurement pays for its making."""
-        connection = connect(self.server.url(name))
-        with connection.cursor() as cursor:
-            cursor.execute("vacuum analyze")
-        connection.close()
+        settle(self.server.url(name))
         self.server.checkpoint()
 
     def close(self) -> None:
@@ -84,6 +81,12 @@ class Databases:
     def _drop(self, name: str) -> None:
         self.server.execute(f"drop database if exists {name} with (force)")
         self._made.remove(name)
+
+
+def settle(url: str) -> None:
+    """Vacuums and analyses a database, as the server itself would do it soon after its tables were filled."""
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("vacuum analyze")
 
 
 @contextmanager

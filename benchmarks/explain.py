@@ -15,7 +15,12 @@ from benchmarks.measure import run_process
 from benchmarks.pipeline import environment
 from benchmarks.servers import Server
 
-DAY = date(2025, 1, 15)
+# Stage, day, and Luigi's options: the second day syncs the dimensions too, as every night does.
+STAGES: tuple[tuple[str, date, tuple[str, ...]], ...] = (
+    ("fresh", date(2025, 1, 14), ()),
+    ("second", date(2025, 1, 15), ("--force",)),
+    ("rerun", date(2025, 1, 15), ("--force",)),
+)
 # A string of several statements is told as a whole with each of its plans, so the plan's first line says which it is.
 _STATEMENT = re.compile(r"^([\d.]+) ms  plan:\nQuery Text: (.+?)\n(\S[^\n]*?)  \(cost=", re.MULTILINE | re.DOTALL)
 _BEGINNING = 60  # characters
@@ -30,18 +35,22 @@ _SETTINGS = {
 
 
 def explain(source_server: Server, warehouse_server: Server, scale: float, at_least_ms: float, folder: Path) -> None:
-    """Builds a day and builds it again, and writes the plans: a file per database and job."""
+    """Builds a fresh day, a second one and that one again, and writes the plans: a file per database and job.
+
+    In between the warehouse is vacuumed and analysed, as the server itself would do it soon.
+    """
     with databases(source_server) as sources, databases(warehouse_server) as warehouses:
         source, warehouse = sources.source(scale), warehouses.warehouse()
         _explain_all(sources, source, at_least_ms)
         _explain_all(warehouses, warehouse, at_least_ms)
         urls = source_server.url(source), warehouse_server.url(warehouse)
-        for stage, options in (("fresh", ()), ("rerun", ("--force",))):
+        for stage, day, options in STAGES:
+            warehouses.settle(warehouse)
             made = folder / stage
             made.mkdir(parents=True, exist_ok=True)
             for stale in made.glob("*.txt"):
                 stale.unlink()
-            arguments = ["--module", "aivo_luigi", "RunAll", "--date", str(DAY), "--workers", "1", *options]
+            arguments = ["--module", "aivo_luigi", "RunAll", "--date", str(day), "--workers", "1", *options]
             run_process(
                 [sys.executable, "-m", "benchmarks.explaining", str(made.resolve()), *arguments], environment(*urls)
             )

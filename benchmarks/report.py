@@ -140,11 +140,11 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 def _whole(whole: dict[str, Any]) -> tuple[Sequence[str], list[Sequence[Any]]]:
     keys = (
-        *("ms", "first_start_to_last_end_ms", "ratio", "cpu_ms", "server_cpu_ms"),
+        *("ms", "first_start_to_last_end_ms", "ratio", "cpu_ms", "server_cpu_ms", "cpu_ratio"),
         *("peak_mb", "wal_mb", "source_blocks"),
     )
     columns = (
-        *("", "ms", "first start to last end", "ratio", "CPU ms", "servers' CPU ms"),
+        *("", "ms", "first start to last end", "ratio", "CPU ms", "servers' CPU ms", "ratio"),
         *("peak MB", "WAL MB", "source blocks"),
     )
     return columns, [(_NAMES[name], *(times.get(key) for key in keys)) for name, times in whole.items()]

@@ -15,7 +15,7 @@ import psycopg2
 
 from benchmarks.contenders import Pipeline
 from benchmarks.content import content, differences
-from benchmarks.databases import databases
+from benchmarks.databases import databases, settle
 from benchmarks.jobs import JOBS
 from benchmarks.machine import about, commit
 from benchmarks.medians import Sample, in_turn, middle, middle_ratio, of
@@ -54,6 +54,7 @@ def compare(
                 urls = {name: stack.enter_context(warehouses.copy(templates[name])) for name in roots}
                 for stage, day, force in STAGES:
                     for name in in_turn(list(roots), number):
+                        settle(urls[name])
                         warehouse_server.checkpoint()
                         pipeline = Pipeline(root=roots[name])
                         samples[stage][name].append(pipeline.build(source_url, urls[name], day, force))

@@ -81,7 +81,14 @@ def _summary(by_name: dict[str, list[Sample]]) -> dict[str, Any]:
         return {"whole": whole}
     for name in whole:
         whole[name]["ratio"] = middle_ratio(by_name[name], by_name["floor"], of("ms"))
+        if by_name[name][0]["server_cpu_ms"] is not None:
+            whole[name]["cpu_ratio"] = middle_ratio(by_name[name], by_name["floor"], _all_cpu)
     return {"whole": whole, "jobs": {job: _job(job, by_name) for job in JOBS}}
+
+
+def _all_cpu(sample: Sample) -> float:
+    """Processor time of client and servers."""
+    return float(sample["cpu_ms"] + sample["server_cpu_ms"])
 
 
 def _medians(samples: list[Sample]) -> dict[str, float]:
