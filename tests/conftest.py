@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +48,15 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test meets the databases, or the debugging, of the person who runs it."""
     for name in ("OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL", "ETL_DEBUG"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """The first luigi.build of a process sets how much Luigi logs, for all that come after it."""
+    log = logging.getLogger("luigi-interface")
+    before = log.level
+    yield
+    log.setLevel(before)
 
 
 @pytest.fixture

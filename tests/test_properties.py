@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import secrets
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import date, datetime, timedelta, timezone
@@ -459,6 +460,8 @@ class Histories(RuleBasedStateMachine):
         seen, keys, written = self._runs(), self._keys(table, day), self._written(table)
         before = told(self.model, table)
         result = attempt(JOBS[name](date=day, force=next(self.names) if forced else ""), killed)
+        if killed:
+            self._wait_for_the_dead()
         if complete:
             assert result is not None
             assert result.status == "SKIPPED"
@@ -479,6 +482,12 @@ class Histories(RuleBasedStateMachine):
             assert self._written(table) == written, f"{name} wrote although nothing changed"
         if result is not None and not complete:
             assert self.warehouse.value("select count(*) from etl_job_runs where status = 'RUNNING'") == 0
+
+    def _wait_for_the_dead(self) -> None:
+        """The server sees in its own time that a client is gone; until then that run's lock is held."""
+        locks = "select count(*) from pg_locks where locktype = 'advisory' and database ="
+        while self.warehouse.value(f"{locks} (select oid from pg_database where datname = current_database())"):
+            time.sleep(0.01)
 
     def _expect(self, name: str, day: date) -> Counts | None:
         """Lets the model do what a run did; None where a guard should have stopped it."""
