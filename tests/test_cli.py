@@ -184,12 +184,14 @@ def test_migrate_upgrades_an_older_schema_and_keeps_its_rows(pipeline: Pipeline)
     text = (ROOT / "sql" / "warehouse" / f"{newest}.sql").read_text()
     for function in sorted(set(re.findall(r"create (?:or replace )?function (\w+)", text))):
         pipeline.warehouse.execute(f"drop function if exists {function} cascade")
+    for view in re.findall(r"create view (\w+)", text):
+        pipeline.warehouse.execute(f"drop view {view}")
     for done, name in re.findall(r"(create|drop) index (\w+)", text):
         if done == "create":
             pipeline.warehouse.execute(f"drop index {name}")
         else:
             pipeline.warehouse.execute(f"create index {name} on etl_job_runs (id)")
-    if re.search(r"create table|alter table|create type|create view", text):
+    if re.search(r"create table|alter table|create type", text):
         pytest.skip(f"{newest} can't be undone here")
     pipeline.warehouse.execute(f"delete {version}")
     assert pipeline.luigi("SyncDimSubject", "--date", "2025-01-15").returncode == 35
