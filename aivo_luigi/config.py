@@ -36,6 +36,9 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
     reconcile_days = luigi.IntParameter(
         default=7, description="days after which the skill states are read as a whole again"
     )
+    batch_days = luigi.IntParameter(
+        default=31, description="days of a range that Luigi hands out at once for each fact; 1: each alone"
+    )
     connect_timeout = luigi.IntParameter(default=10, description="seconds to wait for a database to answer")
     statement_timeout = luigi.IntParameter(default=3600, description="seconds after which a statement is cancelled")
     work_mem = luigi.Parameter(

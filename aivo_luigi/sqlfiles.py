@@ -37,7 +37,7 @@ def names(folder: str, suffix: str = ".sql") -> list[str]:
 
 def render(text: str, connection: PsycopgConnection, **variables: Any) -> str:
     """The statement with its psql variables filled in; KeyError for one that has no value."""
-    return _VARIABLE.sub(lambda found: _fill(found, connection, variables), _without_comments(text))
+    return "".join(part if isinstance(part, str) else _fill(part, connection, variables) for part in _parts(text))
 
 
 def as_array(words: Iterable[object]) -> str:
@@ -75,6 +75,12 @@ def _fill(found: re.Match[str], connection: PsycopgConnection, variables: dict[s
 
 
 @lru_cache(maxsize=512)
-def _without_comments(text: str) -> str:
-    """Whole-line comments may mention variables; they are not part of the statement."""
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+def _parts(text: str) -> list[str | re.Match[str]]:
+    """The statement taken apart at its variables. Whole-line comments may mention some; they are no part of it."""
+    bare = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    parts: list[str | re.Match[str]] = []
+    end = 0
+    for found in _VARIABLE.finditer(bare):
+        parts += [bare[end : found.start()], found]
+        end = found.end()
+    return [*parts, bare[end:]]

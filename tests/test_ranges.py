@@ -14,11 +14,14 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
+import luigi
 import pytest
 from sqlalchemy.engine import make_url
 from support.runs import DIMENSIONS, FACTS
 from support.runs import days as days_from
 from support.world import at, uid
+
+import aivo_luigi
 
 START = date(2025, 1, 10)
 DAYS = int(os.environ.get("AIVO_TEST_DAYS") or 5)
@@ -352,3 +355,19 @@ def test_the_days_of_a_range_see_their_own_rows(pipeline, world):
             "select session_id from fact_sessions where date_key = %(key)s", key=int(f"{day:%Y%m%d}")
         )
         assert set(ids) == {uid(f"first of {day}"), uid(f"last of {day}")}
+
+
+@pytest.mark.parametrize(("batch_days", "batches"), [("31", 1), ("2", 3), ("1", 5)])
+def test_luigi_hands_out_many_days_at_once_and_each_has_a_run_of_its_own(
+    pipeline, lessons, etl_option, batch_days, batches
+):
+    etl_option("batch_days", batch_days)
+    days = days_from(START, 5)
+    started: list[Any] = []
+    note_start = aivo_luigi.BuildFactSessions.event_handler(luigi.Event.START)(started.append)
+    result = pipeline.run(*[aivo_luigi.RunAll(date=day) for day in days])
+    aivo_luigi.BuildFactSessions.remove_event_handler(luigi.Event.START, note_start)
+    assert result.status.name == "SUCCESS"
+    assert len(started) == batches
+    assert all(built(pipeline, job) == days for job in FACTS)
+    assert runs(pipeline)["build_fact_sessions"] == days[::-1]

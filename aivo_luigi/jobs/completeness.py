@@ -11,20 +11,35 @@ from aivo_luigi.config import database_urls
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.errors import DateError
+from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
 from aivo_luigi.warehouse.migrations import ensure_schema
 
-# Complete jobs stay complete once their day is over, so that within a process each needs to be asked about only once:
-# warehouse, job, day, force token.
-_remembered: set[tuple[str, str, date, str]] = set()
+Asked = tuple[str, str, date, str]
+"""Warehouse, job, day, force token."""
+
+# Complete jobs stay complete once their day is over, so that within a process each needs to be asked about only once.
+_remembered: set[Asked] = set()
+# Of a dimension the newest such day: a sync serves every earlier one. Warehouse, job, force token.
+_synced: dict[tuple[str, str, str], date] = {}
+# What the answers so far found missing. Luigi asks about each job of a range at least three times before it runs one:
+# by its wrappers, and by itself.
+_missing: set[Asked] = set()
 _opened: set[str] = set()
 
 
-def are_complete(jobs: Sequence[str], day: date, force: str) -> bool:
-    """Whether all the jobs are complete for the day; DateError when the day has not begun yet."""
+def are_complete(jobs: Sequence[str], day: date, force: str, before_running: bool = False) -> bool:
+    """Whether all the jobs are complete for the day; DateError when the day has not begun yet.
+
+    `before_running`: the answer decides only what is scheduled, so that what was missing a moment ago is: a job looks
+    again before it does anything.
+    """
     url = database_urls().warehouse
-    if all((url, job, day, force) in _remembered for job in jobs):
+    asked = [(url, job, day, force) for job in jobs]
+    if all(_is_remembered(*one) for one in asked):
         return True
+    if before_running and not _missing.isdisjoint(asked):
+        return False
     with connect_warehouse("aivo_luigi completeness") as warehouse:
         clock, complete = ask(warehouse, jobs, [day], force)
     refuse_future(day, clock)
@@ -62,7 +77,12 @@ def ask(
     ).fetchone()
     assert row is not None
     clock, complete = row[0], set(zip(row[1], row[2], strict=True))
-    _remembered.update((url, job, day, force) for job, day in complete if day_end(day) <= clock)
+    for job, day in complete:
+        if day_end(day) <= clock:
+            _remember(url, job, day, force)
+    _missing.update(
+        (url, job, day, force) for job in jobs for day in days if (job, day) not in complete and day <= clock.date()
+    )
     return clock, complete
 
 
@@ -79,9 +99,35 @@ def refuse_future(day: date, clock: datetime) -> None:
         raise DateError(f"{day} lies in the future (it is {clock:%Y-%m-%d %H:%M} UTC): give a day that has begun")
 
 
+def note_start() -> None:
+    """To be called when a job starts: what was missing may not be any more."""
+    _missing.clear()
+
+
+def note_success(job: str, day: date, force: str) -> None:
+    """To be called when a job has succeeded that started after its day was over."""
+    _remember(database_urls().warehouse, job, day, force)
+
+
+def _remember(url: str, job: str, day: date, force: str) -> None:
+    if is_dimension(job):
+        key = (url, job, force)
+        _synced[key] = max(day, _synced.get(key, day))
+    else:
+        _remembered.add((url, job, day, force))
+
+
+def _is_remembered(url: str, job: str, day: date, force: str) -> bool:
+    if is_dimension(job):
+        return day <= _synced.get((url, job, force), date.min)
+    return (url, job, day, force) in _remembered
+
+
 def forget_answers() -> None:
     """Asks anew from now on, as a new process would."""
     _remembered.clear()
+    _synced.clear()
+    _missing.clear()
     _opened.clear()
 
 

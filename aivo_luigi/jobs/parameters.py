@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timezone
 from functools import cache, wraps
 from typing import Any, TypeVar
@@ -16,8 +16,21 @@ _BARE = "true"
 Task = TypeVar("Task", bound=luigi.Task)
 
 
+def many_days(days: Iterable[date]) -> tuple[date, ...]:
+    """A batch_method: the task that Luigi makes of many has them all as its day, in their order."""
+    return tuple(sorted(days))
+
+
+def days_of(day: date | tuple[date, ...]) -> tuple[date, ...]:
+    """The days of a task: its day, or those of a batch."""
+    return day if isinstance(day, tuple) else (day,)
+
+
 class DayParameter(luigi.DateParameter):
-    """A UTC day, strictly YYYY-MM-DD; yesterday where it is left out, yet never empty."""
+    """A UTC day, strictly YYYY-MM-DD; yesterday where it is left out, yet never empty.
+
+    Of a batch of tasks, what its batch_method makes of their days.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(default=None, **options)  # type: ignore[arg-type]
@@ -26,13 +39,21 @@ class DayParameter(luigi.DateParameter):
         """The day that the text names; DateError for any other text."""
         return parse_date(value.strip())
 
-    def normalize(self, value: date | str | None) -> date:
+    def normalize(self, value: Any) -> Any:
         """Yesterday for None: a task that was asked for without a date knows one."""
         if value is None:
             return yesterday()
         if isinstance(value, str):
             return parse_date(value)
         return value.date() if isinstance(value, datetime) else value
+
+    def next_in_enumeration(self, value: Any) -> Any:
+        """The day after, with which Luigi's summary finds ranges; of many days none, for they are one already."""
+        return None if isinstance(value, tuple) else super().next_in_enumeration(value)  # type: ignore[no-untyped-call]
+
+    def serialize(self, dt: date | tuple[date, ...]) -> str:
+        """YYYY-MM-DD; of many days each, so that a batch of other days is another task."""
+        return ",".join(map(str, dt)) if isinstance(dt, tuple) else str(dt)
 
     @classmethod
     def _parser_kwargs(cls, param_name: str, task_name: str | None = None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from datetime import date
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.jobs import record
-from aivo_luigi.jobs.completeness import ask, refuse_future
+from aivo_luigi.jobs.completeness import ask, note_start, note_success, refuse_future
 from aivo_luigi.jobs.result import JobResult
 from aivo_luigi.jobs.staging import JobSpec, Report, Staging
 from aivo_luigi.logs import log_in_detail
@@ -33,12 +33,16 @@ def run_job(job: JobSpec, day: date, force: str, report: Report) -> JobResult:
         refuse_future(day, clock)
         if complete:
             return JobResult(job.name, "SKIPPED")
+        note_start()
         run_id = record.start(warehouse, job.name, day, force)
+        day_is_over = day_end(day) <= clock
         try:
-            result = _load(job, day, run_id, warehouse, report, label, day_is_over=day_end(day) <= clock)
+            result = _load(job, day, run_id, warehouse, report, label, day_is_over)
         except BaseException as error:
             record.fail(warehouse, run_id, error)
             raise
+    if day_is_over:
+        note_success(job.name, day, force)
     report(result.summary(), 100)
     return result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Any, ClassVar
@@ -12,9 +12,11 @@ from typing import Any, ClassVar
 import luigi
 from luigi.rpc import RPCError
 
-from aivo_luigi.errors import describe
-from aivo_luigi.jobs.completeness import RunTarget, complete_days
-from aivo_luigi.jobs.parameters import DayParameter, ForceParameter, once
+from aivo_luigi.config import etl
+from aivo_luigi.errors import EtlError, describe
+from aivo_luigi.jobs.completeness import RunTarget
+from aivo_luigi.jobs.day_task import DayTask
+from aivo_luigi.jobs.parameters import DayParameter, days_of, many_days, once
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.jobs.result import JobResult
 from aivo_luigi.jobs.run import run_job
@@ -26,7 +28,7 @@ from aivo_luigi.warehouse.members import Reference
 logger = logging.getLogger("luigi-interface")
 
 
-class Job(luigi.Task):
+class Job(DayTask):
     """A job for a day. Its output is its row in etl_job_runs; its SQL is in sql/jobs/<job name>.
 
     A declaration says where its rows land (`way`), where they come from (`source_table`), without which columns a row
@@ -43,8 +45,6 @@ class Job(luigi.Task):
     keeps_history: ClassVar[bool] = False
     present: ClassVar[Present | None] = None
 
-    date = DayParameter(description="UTC day, YYYY-MM-DD (default: yesterday)")
-    force = ForceParameter(description="run although complete; with a NAME, once for that name")
     force_scope = luigi.ChoiceParameter(
         choices=["task", "facts", "all"],
         default="task",
@@ -76,7 +76,8 @@ class Job(luigi.Task):
     def requires(self) -> list[Job]:
         """The jobs that must be complete first; forced too as far as the wrapper that forced this one wraps them."""
         return [
-            job.forced(self.date, self.force, self.force_scope) if self._forces(job) else job(date=self.date)
+            job.forced(day, self.force, self.force_scope) if self._forces(job) else job(date=day)
+            for day in days_of(self.date)
             for job in self.requires_jobs
         ]
 
@@ -88,31 +89,22 @@ class Job(luigi.Task):
         """The task as a wrapper asks for it; without a force it is the very task that anyone asks for."""
         return cls(date=day, force=force, force_scope=scope) if force else cls(date=day)
 
-    def output(self) -> RunTarget:
-        """The row in etl_job_runs."""
-        return RunTarget(self.job_name(), self.date, self.force)
-
-    @classmethod
-    def bulk_complete(cls, parameter_tuples: Iterable[date]) -> list[date]:
-        """Those of the days for which the job is complete: one query for a whole range."""
-        return bulk_complete(cls, parameter_tuples)
+    def output(self) -> list[RunTarget]:
+        """The row in etl_job_runs; of a batch, one for each day."""
+        return [RunTarget(self.job_name(), day, self.force) for day in days_of(self.date)]
 
     def job_names(self) -> list[str]:
         """The jobs whose rows make this task complete."""
         return [self.job_name()]
 
-    @property
-    def priority(self) -> int:  # type: ignore[override]
-        """The newest day first: its numbers are waited for, and its dimension syncs serve every earlier day."""
-        return int(self.date.toordinal())
-
     def run_job(self) -> JobResult:
         """Runs the job unless it is complete; raises what went wrong."""
         return run_job(self.spec(), self.date, self.force, self._report)
 
-    def run(self) -> None:
+    def run(self) -> Iterator[list[Job]] | None:
         """Runs the job, for Luigi."""
         logger.info("%s for %s: %s", self.job_name(), self.date, self.run_job().summary())
+        return None
 
     def on_failure(self, exception: BaseException) -> str:
         """The reason in one line, for the visualiser."""
@@ -138,13 +130,52 @@ class DimensionJob(Job):
 
 
 class FactJob(Job):
-    """A build of one day of a fact."""
+    """A build of one day of a fact.
 
+    Of a range, Luigi hands out many days at once (batch_method), since for each task that it hands out it looks at all
+    that it knows. Each day is still a run of its own.
+    """
 
-def bulk_complete(cls: Any, days: Iterable[date]) -> list[date]:
-    """`bulk_complete` of a job or wrapper. Luigi hands in the class, or a partial of it, and a one-shot iterator."""
-    wanted = list(days)
-    if not wanted:
-        return []
-    task = cls(date=wanted[0])
-    return complete_days(task.job_names(), wanted, task.force)
+    date = DayParameter(batch_method=many_days, description="UTC day, YYYY-MM-DD (default: yesterday)")
+    failure = luigi.Parameter(
+        default="",
+        significant=False,
+        positional=False,
+        visibility=luigi.parameter.ParameterVisibility.HIDDEN,
+        description="why it failed among other days; then it is only there to say so",
+    )
+
+    @property
+    def batchable(self) -> bool:
+        """Whether Luigi may run it together with other days."""
+        return not self.failure
+
+    @property
+    def max_batch_size(self) -> int:  # type: ignore[override]
+        """How many days Luigi may hand out at once."""
+        return int(etl().batch_days)
+
+    def run(self) -> Iterator[list[Job]] | None:
+        """Runs the day, or the days of a batch."""
+        if self.failure:
+            raise EtlError(f"{self.job_name()} for {self.date} failed: {self.failure}")
+        return self._run_days() if isinstance(self.date, tuple) else super().run()
+
+    def _run_days(self) -> Iterator[list[Job]]:
+        """The newest day first. Of one that fails, a task of its own says so to Luigi; the others go on."""
+        failed: list[Job] = []
+        for done, day in enumerate(reversed(days_of(self.date))):
+            try:
+                result = run_job(self.spec(), day, self.force, self._report_of(day, done))
+                logger.info("%s for %s: %s", self.job_name(), day, result.summary())
+            except Exception as error:
+                failed.append(type(self)(day, force=self.force, force_scope=self.force_scope, failure=describe(error)))
+        if failed:
+            yield failed
+
+    def _report_of(self, day: date, done: int) -> Callable[[str, int], None]:
+        """Reports of one of the days as of a part of the whole."""
+        number = len(days_of(self.date))
+        return lambda message, percentage: self._report(
+            f"{day}, {done + 1} of {number}: {message}", (100 * done + percentage) // number
+        )

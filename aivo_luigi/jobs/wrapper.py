@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 import luigi
 
-from aivo_luigi.jobs.completeness import are_complete
-from aivo_luigi.jobs.parameters import DayParameter, ForceParameter
-from aivo_luigi.jobs.task import bulk_complete
+from aivo_luigi.jobs.day_task import DayTask
+from aivo_luigi.jobs.parameters import DayParameter, ForceParameter, days_of, many_days, once
 
 
-class Wrapper(luigi.WrapperTask):
-    """Requires jobs for a day; --force on it forces all that it wraps."""
+class Wrapper(DayTask, luigi.WrapperTask):
+    """Requires jobs for a day; --force on it forces all that it wraps. Of a range, Luigi ends many days at once."""
 
-    date = DayParameter(description="UTC day, YYYY-MM-DD (default: yesterday)")
+    date = DayParameter(batch_method=many_days, description="UTC day, YYYY-MM-DD (default: yesterday)")
     force = ForceParameter(description="run all that is wrapped although complete; with a NAME, once for that name")
 
-    def job_names(self) -> list[str]:
-        """The jobs that are wrapped, however deep."""
+    @once
+    def requires(self) -> list[Any]:
+        """What it wraps, of its day or of those of a batch."""
+        return [task for day in days_of(self.date) for task in self.wrapped(day)]
+
+    def wrapped(self, day: date) -> list[Any]:
+        """What it wraps of a day."""
         raise NotImplementedError
-
-    def complete(self) -> bool:
-        """Whether all the wrapped jobs are complete: one query."""
-        return are_complete(self.job_names(), self.date, self.force)
-
-    @classmethod
-    def bulk_complete(cls, parameter_tuples: Iterable[date]) -> list[date]:
-        """Those of the days for which all is complete: one query for a whole range."""
-        return bulk_complete(cls, parameter_tuples)
-
-    @property
-    def priority(self) -> int:  # type: ignore[override]
-        """The newest day first."""
-        return int(self.date.toordinal())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 import luigi
 
-from aivo_luigi.jobs.parameters import once
+from aivo_luigi.jobs.parameters import days_of
 from aivo_luigi.jobs.summary import print_summary
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.jobs.wrapper import Wrapper
@@ -30,10 +33,9 @@ FACTS: tuple[type[Job], ...] = (
 class SyncDimensions(Wrapper):
     """All five dimension syncs."""
 
-    @once
-    def requires(self) -> list[Job]:
+    def wrapped(self, day: date) -> list[Any]:
         """The five syncs."""
-        return [job.forced(self.date, self.force, "all") for job in DIMENSIONS]
+        return [job.forced(day, self.force, "all") for job in DIMENSIONS]
 
     def job_names(self) -> list[str]:
         """The five syncs."""
@@ -51,10 +53,9 @@ class BuildFacts(Wrapper):
         description="whether the dimensions are forced too; RunAll sets it",
     )
 
-    @once
-    def requires(self) -> list[Job]:
+    def wrapped(self, day: date) -> list[Any]:
         """The five builds."""
-        return [job.forced(self.date, self.force, self.force_scope) for job in FACTS]
+        return [job.forced(day, self.force, self.force_scope) for job in FACTS]
 
     def job_names(self) -> list[str]:
         """The five builds."""
@@ -64,12 +65,11 @@ class BuildFacts(Wrapper):
 class RunAll(Wrapper):
     """The whole pipeline for a day: all dimensions and all facts."""
 
-    @once
-    def requires(self) -> list[Wrapper]:
+    def wrapped(self, day: date) -> list[Any]:
         """The two other wrappers."""
         return [
-            SyncDimensions(date=self.date, force=self.force),
-            BuildFacts(date=self.date, force=self.force, force_scope="all" if self.force else "facts"),
+            SyncDimensions(date=day, force=self.force),
+            BuildFacts(date=day, force=self.force, force_scope="all" if self.force else "facts"),
         ]
 
     def job_names(self) -> list[str]:
@@ -77,5 +77,6 @@ class RunAll(Wrapper):
         return [job.job_name() for job in (*DIMENSIONS, *FACTS)]
 
     def run(self) -> None:
-        """All is built by now: says what the warehouse holds."""
-        print_summary(self.job_names(), self.date)
+        """All is built by now: says what the warehouse holds, unless Luigi ends many days at once."""
+        if len(days_of(self.date)) == 1:
+            print_summary(self.job_names(), self.date)

@@ -1,0 +1,49 @@
+"""What jobs and wrappers have in common: a day, and the jobs whose rows make them complete for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import luigi
+
+from aivo_luigi.jobs.completeness import are_complete, complete_days
+from aivo_luigi.jobs.parameters import DayParameter, ForceParameter, days_of
+
+
+class DayTask(luigi.Task):
+    """A task for a day. Of a range, Luigi may make one task of many days (the batch_method of `date`)."""
+
+    date = DayParameter(description="UTC day, YYYY-MM-DD (default: yesterday)")
+    force = ForceParameter(description="run although complete; with a NAME, once for that name")
+
+    def job_names(self) -> list[str]:
+        """The jobs whose rows make this task complete."""
+        raise NotImplementedError
+
+    def complete(self) -> bool:
+        """Whether all its jobs are complete: one query for each day, or none where a wrapper has just asked."""
+        # Luigi asks a first time when it schedules a task, and again when it has run.
+        first_time = not self.__dict__.get("_was_asked", False)
+        self._was_asked = True
+        return all(are_complete(self.job_names(), day, self.force, first_time) for day in days_of(self.date))
+
+    @classmethod
+    def bulk_complete(cls, parameter_tuples: Iterable[date]) -> list[date]:
+        """Those of the days for which it is complete: one query for a whole range."""
+        return bulk_complete(cls, parameter_tuples)
+
+    @property
+    def priority(self) -> int:  # type: ignore[override]
+        """The newest day first: its numbers are waited for, and its dimension syncs serve every earlier day."""
+        return days_of(self.date)[-1].toordinal()
+
+
+def bulk_complete(cls: Any, days: Iterable[date]) -> list[date]:
+    """`bulk_complete` of a job or wrapper. Luigi hands in the class, or a partial of it, and a one-shot iterator."""
+    wanted = list(days)
+    if not wanted:
+        return []
+    task = cls(date=wanted[0])
+    return complete_days(task.job_names(), wanted, task.force)
