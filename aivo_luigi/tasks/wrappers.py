@@ -5,7 +5,7 @@ from __future__ import annotations
 import luigi
 
 from aivo_luigi.jobs.parameters import once
-from aivo_luigi.jobs.summary import print_summary
+from aivo_luigi.jobs.summary import is_asked_for, tell_summary
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.jobs.wrapper import Wrapper
 from aivo_luigi.tasks.dimensions import SyncDimLearner, SyncDimSkill, SyncDimSubject, SyncDimTenant, SyncDimUser
@@ -77,5 +77,5 @@ class RunAll(Wrapper):
         return [job.job_name() for job in (*DIMENSIONS, *FACTS)]
 
     def run(self) -> None:
-        """All is built by now: says what the warehouse holds."""
-        print_summary(self.job_names(), self.date)
+        """All is built by now: says what the warehouse holds; of one day among many, in a line of the log."""
+        tell_summary(self.job_names(), self.date, at_length=is_asked_for("RunAll"))

@@ -1,0 +1,153 @@
+"""Runs tasks as the command luigi would, watched: the same scheduler, the same workers, the same exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import luigi
+import luigi.execution_summary
+import luigi.interface
+import psycopg2
+from luigi.configuration import get_config
+from luigi.retcodes import retcode
+
+import aivo_luigi
+from aivo_luigi.db import connect_warehouse
+from aivo_luigi.errors import EtlError, debugging, describe
+from aivo_luigi.jobs.task import Job
+from aivo_luigi.logs import speak_in_one_line
+from aivo_luigi.operate.board import Key
+
+INTERRUPTED = 130
+_CLOSING = 5.0  # seconds to wait for the server to see that an interrupted run is no more
+
+_broken: dict[str, str] = {}
+
+
+def build(tasks: Sequence[luigi.Task], workers: int) -> tuple[int, dict[Key, str]]:
+    """Runs the tasks; returns the exit code of [retcode], and why jobs failed that have no run row to say so."""
+    factory = _RememberingFactory()
+    _broken.clear()
+    result = luigi.build(
+        list(tasks), workers=workers, detailed_summary=True, worker_scheduler_factory=factory, log_level="WARNING"
+    )
+    groups = luigi.execution_summary._summary_dict(result.worker)
+    failed = groups["failed"] | groups["scheduling_error"]
+    reasons = {
+        (task.job_name(), task.date): _broken.get(task.task_id) or factory.reason(task)
+        for task in failed
+        if isinstance(task, Job)
+    }
+    others = [_broken[task.task_id] for task in failed if task.task_id in _broken and not isinstance(task, Job)]
+    for reason in dict.fromkeys(others):
+        if reason not in reasons.values():
+            logging.getLogger("luigi-interface").error(reason, stacklevel=1)
+    return _exit_code(tasks, groups), {key: reason for key, reason in reasons.items() if reason}
+
+
+def _exit_code(tasks: Sequence[luigi.Task], groups: dict[str, set[luigi.Task]]) -> int:
+    """As the command luigi tells it: the highest code of what happened."""
+    codes = retcode()
+    happened = {
+        "still_pending_ext": codes.missing_data,
+        "failed": codes.task_failed,
+        "run_by_other_worker": codes.already_running,
+        "scheduling_error": codes.scheduling_error,
+        "not_run": codes.not_run,
+    }
+    worst = max((code for group, code in happened.items() if groups.get(group)), default=0)
+    finished = groups["completed"] | groups["already_done"]
+    return int(worst or (0 if finished.issuperset(tasks) else codes.not_run))
+
+
+class _RememberingFactory(luigi.interface._WorkerSchedulerFactory):
+    """Luigi's own, which remembers the scheduler: it knows why a task failed in another process."""
+
+    def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> Any:
+        """Luigi's worker."""
+        self._scheduler = scheduler
+        return luigi.interface._WorkerSchedulerFactory.create_worker(self, scheduler, worker_processes, assistant)
+
+    def reason(self, task: luigi.Task) -> str:
+        """What Job.on_failure said of the task."""
+        return str(self._scheduler.fetch_error(task.task_id).get("error") or "")
+
+
+@luigi.Task.event_handler(luigi.Event.BROKEN_TASK)  # type: ignore[untyped-decorator]
+def _remember_broken(task: luigi.Task, error: BaseException) -> None:
+    _broken[task.task_id] = describe(error)
+
+
+@contextmanager
+def own_log(tell: Callable[[str], None]) -> Iterator[None]:
+    """Luigi's log through `tell`: our warnings, without what Luigi says of its own; all of it with ETL_DEBUG.
+
+    Tasks in other processes write to a pipe, which this one reads, so that nobody tears the display.
+    """
+    import threading
+
+    log, config = logging.getLogger("luigi-interface"), get_config()
+    speak_in_one_line()
+    config.set("core", "no_configure_logging", "true")
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w", buffering=1)
+    handler = logging.StreamHandler(stream)
+    if not debugging():
+        handler.addFilter(lambda record: Path(record.pathname).is_relative_to(Path(aivo_luigi.__file__).parent))
+    before, level, propagate = log.handlers, log.level, log.propagate
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.DEBUG if debugging() else logging.WARNING)
+    reader = threading.Thread(target=_tell_lines, args=(reading, tell), name="log", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        log.handlers, log.propagate = before, propagate
+        log.setLevel(level)
+        stream.close()
+        reader.join(timeout=1)
+
+
+def _tell_lines(reading: int, tell: Callable[[str], None]) -> None:
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            tell(line.rstrip("\n"))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends this process, which ends its workers: they don't each tell of it."""
+    ours = os.getpid()
+
+    def interrupt(number: int, frame: object) -> None:
+        if os.getpid() == ours:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _close_what_ran()
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _close_what_ran() -> None:
+    """Closes the rows of ended workers, as the next run would, once the server has given their locks back."""
+    until = time.monotonic() + _CLOSING
+    with suppress(psycopg2.Error, EtlError):
+        while time.monotonic() < until:
+            with connect_warehouse("aivo-etl interrupted") as warehouse:
+                warehouse.file("runs/abandon.sql")
+                if not warehouse.value("select count(*) from etl_recent_runs where status = 'RUNNING'"):
+                    return
+            time.sleep(0.1)
