@@ -121,7 +121,7 @@ def _run(task_class: Any, given: dict[str, Any]) -> None:
 
 
 def _exit_with(tasks: Sequence[Any], workers: int) -> None:
-    """What keeps a run from beginning at all has Luigi's code of a scheduling error."""
+    """What keeps a run from beginning at all is Luigi's scheduling error; anything unforeseen, its unhandled error."""
     import sys
 
     from luigi.retcodes import retcode
@@ -131,9 +131,10 @@ def _exit_with(tasks: Sequence[Any], workers: int) -> None:
 
     try:
         code = run_watched(tasks, workers)
-    except EtlError as error:
+    except Exception as error:
         if debugging():
             raise
         print(f"aivo-etl: {describe(error)}", file=sys.stderr)
-        code = int(retcode().scheduling_error)
+        foreseen = isinstance(error, EtlError) or isinstance(error.__cause__, EtlError)
+        code = int(retcode().scheduling_error if foreseen else retcode().unhandled_exception)
     click.get_current_context().exit(code)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
+import sys
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +24,7 @@ from luigi.retcodes import retcode
 
 import aivo_luigi
 from aivo_luigi.db import connect_warehouse
+from aivo_luigi.db.connection import cancel_statements
 from aivo_luigi.errors import EtlError, debugging, describe
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.logs import speak_in_one_line
@@ -29,15 +34,17 @@ INTERRUPTED = 130
 _CLOSING = 5.0  # seconds to wait for the server to see that an interrupted run is no more
 
 _broken: dict[str, str] = {}
+_interrupted = threading.Event()
 
 
 def build(tasks: Sequence[luigi.Task], workers: int) -> tuple[int, dict[Key, str]]:
     """Runs the tasks; returns the exit code of [retcode], and why jobs failed that have no run row to say so."""
     factory = _RememberingFactory()
     _broken.clear()
-    result = luigi.build(
-        list(tasks), workers=workers, detailed_summary=True, worker_scheduler_factory=factory, log_level="WARNING"
-    )
+    with warnings.catch_warnings():
+        # Luigi's own key default-scheduler-url, in the spelling of its documentation, makes it warn.
+        warnings.simplefilter("ignore", luigi.parameter.UnconsumedParameterWarning)
+        result = luigi.build(list(tasks), workers=workers, detailed_summary=True, worker_scheduler_factory=factory)
     groups = luigi.execution_summary._summary_dict(result.worker)
     failed = groups["failed"] | groups["scheduling_error"]
     reasons = {
@@ -71,13 +78,21 @@ class _RememberingFactory(luigi.interface._WorkerSchedulerFactory):
     """Luigi's own, which remembers the scheduler: it knows why a task failed in another process."""
 
     def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> Any:
-        """Luigi's worker."""
-        self._scheduler = scheduler
+        """Luigi's worker, which gets no more work once the run is interrupted."""
+        self._scheduler, get_work = scheduler, scheduler.get_work
+
+        def get_work_unless_interrupted(**asked: Any) -> Any:
+            if _interrupted.is_set():
+                raise KeyboardInterrupt
+            return get_work(**asked)
+
+        scheduler.get_work = get_work_unless_interrupted
         return luigi.interface._WorkerSchedulerFactory.create_worker(self, scheduler, worker_processes, assistant)
 
     def reason(self, task: luigi.Task) -> str:
-        """What Job.on_failure said of the task."""
-        return str(self._scheduler.fetch_error(task.task_id).get("error") or "")
+        """What Job.on_failure said of the task, which Luigi keeps as JSON."""
+        said = self._scheduler.fetch_error(task.task_id).get("error")
+        return str(json.loads(said)) if said else ""
 
 
 @luigi.Task.event_handler(luigi.Event.BROKEN_TASK)  # type: ignore[untyped-decorator]
@@ -91,8 +106,6 @@ def own_log(tell: Callable[[str], None]) -> Iterator[None]:
 
     Tasks in other processes write to a pipe, which this one reads, so that nobody tears the display.
     """
-    import threading
-
     log, config = logging.getLogger("luigi-interface"), get_config()
     speak_in_one_line()
     config.set("core", "no_configure_logging", "true")
@@ -123,14 +136,24 @@ def _tell_lines(reading: int, tell: Callable[[str], None]) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C ends this process, which ends its workers: they don't each tell of it."""
+    """Ctrl-C ends this process, which ends its workers: they don't each tell of it.
+
+    A statement is cancelled first, from another thread: while the main one waits for a server, Python calls no handler.
+    Where Python ignores what a handler raises, as it does while it forks, the next task is the one that doesn't begin.
+    """
+    _interrupted.clear()
     ours = os.getpid()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    threading.Thread(target=_cancel_on_interrupt, args=(reading,), name="interrupt", daemon=True).start()
 
     def interrupt(number: int, frame: object) -> None:
         if os.getpid() == ours:
+            _interrupted.set()
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    before, woken = signal.signal(signal.SIGINT, interrupt), signal.set_wakeup_fd(writing)
+    hook, sys.unraisablehook = sys.unraisablehook, _say_nothing_of_interrupts
     try:
         yield
     except KeyboardInterrupt:
@@ -138,7 +161,22 @@ def interruptible() -> Iterator[None]:
         _close_what_ran()
         raise
     finally:
+        sys.unraisablehook = hook
+        signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGINT, before)
+        os.close(writing)
+
+
+def _say_nothing_of_interrupts(ignored: Any) -> None:
+    if not isinstance(ignored.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
+
+
+def _cancel_on_interrupt(reading: int) -> None:
+    with os.fdopen(reading, "rb", buffering=0) as signals:
+        while number := signals.read(1):
+            if number[0] == signal.SIGINT:
+                cancel_statements()
 
 
 def _close_what_ran() -> None:
