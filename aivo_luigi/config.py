@@ -71,6 +71,16 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
     )
     lock_timeout = _Whole(default=300, description="seconds to wait for a lock, another run's included")
 
+    @classmethod
+    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
+        """The values; ConfigurationError for one that can't be used, which Luigi would wrap in a ValueError."""
+        try:
+            return super().get_param_values(params, args, kwargs)  # type: ignore[no-untyped-call]
+        except ValueError as error:
+            if isinstance(error.__cause__, ConfigurationError):
+                raise error.__cause__ from None
+            raise
+
 
 @dataclass(frozen=True)
 class DatabaseUrls:

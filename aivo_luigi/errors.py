@@ -50,8 +50,6 @@ def debugging() -> bool:
 
 def describe(error: BaseException) -> str:
     """The error in one line, without passwords and without values of data rows."""
-    if isinstance(error.__cause__, EtlError) and not isinstance(error, EtlError):
-        return describe(error.__cause__)  # Luigi wraps what a parameter says of its value
     diagnostics = getattr(error, "diag", None)
     if diagnostics is not None and diagnostics.message_primary:
         return redact(_server_message(diagnostics.sqlstate or "", diagnostics.message_primary))

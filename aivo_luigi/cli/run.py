@@ -135,6 +135,6 @@ def _exit_with(tasks: Sequence[Any], workers: int) -> None:
         if debugging():
             raise
         print(f"aivo-etl: {describe(error)}", file=sys.stderr)
-        foreseen = isinstance(error, EtlError) or isinstance(error.__cause__, EtlError)
-        code = int(retcode().scheduling_error if foreseen else retcode().unhandled_exception)
+        codes = retcode()
+        code = int(codes.scheduling_error if isinstance(error, EtlError) else codes.unhandled_exception)
     click.get_current_context().exit(code)
