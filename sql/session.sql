@@ -1,6 +1,6 @@
 -- What every session of ours is set to, once. Timeouts in milliseconds. Rough statistics will do for temporary tables:
--- the planner needs to know how large they are. A server that asks each second whether its client is still there lets go
--- of a killed run's locks. Variables: statement_timeout, lock_timeout, work_mem.
+-- the planner needs to know how large they are. A server that asks each second whether its client is still there lets
+-- go of a killed run's locks. Variables: statement_timeout, lock_timeout, work_mem.
 select
     set_config('TimeZone', 'UTC', false),
     set_config('DateStyle', 'ISO', false),
