@@ -123,5 +123,5 @@ def _attempt(job: Job) -> JobResult:
     try:
         return job.run_job()
     except Exception as error:
-        logger.error("%s for %s failed: %s", job.job_name(), job.date, describe(error), exc_info=error)
+        logger.error("%s for %s failed", job.job_name(), job.date, exc_info=error)
         return JobResult(job.job_name(), "FAILED", error_message=describe(error))

@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import luigi
 
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError
 
 
+class _Share(luigi.FloatParameter):
+    """A number from 0 to 1."""
+
+    def parse(self, x: str) -> float:
+        """The number; ConfigurationError for any other text."""
+        with suppress(ValueError):
+            if 0 <= (value := float(x)) <= 1:
+                return value
+        raise ConfigurationError(f"{x!r} can't be used as {self.description}: give a number from 0 to 1")
+
+
+class _Whole(luigi.IntParameter):
+    """A whole number, not less than the least."""
+
+    def __init__(self, *, least: int = 0, **options: Any) -> None:
+        super().__init__(**options)
+        self._least = least
+
+    def parse(self, x: str) -> int:
+        """The number; ConfigurationError for any other text."""
+        with suppress(ValueError):
+            if (value := int(x)) >= self._least:
+                return value
+        raise ConfigurationError(
+            f"{x!r} can't be used as {self.description}: give a whole number from {self._least} on"
+        )
+
+
 class etl(luigi.Config):  # noqa: N801 - the name is the section's and the options' prefix: --etl-max-reject-share
     """Section [etl] of luigi.cfg; each key is also an option, for instance --etl-max-reject-share 0.1."""
 
-    max_reject_share = luigi.FloatParameter(
+    max_reject_share = _Share(
         default=0.05, description="share of a job's rows, 0 to 1, that may be rejected whole before the job fails"
     )
     allow_mass_close = luigi.BoolParameter(
@@ -26,25 +56,33 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
     allow_lagging_source = luigi.BoolParameter(
         default=False, description="build a day that the source, or the replica that it is, has not passed yet"
     )
-    look_back_days = luigi.IntParameter(default=7, description="days in which late data are looked for")
-    late_commit_hours = luigi.IntParameter(
+    look_back_days = _Whole(least=1, default=7, description="days in which late data are looked for")
+    late_commit_hours = _Whole(
         default=24, description="hours that a transaction of the source may take to commit a changed row"
     )
-    reconcile_hours = luigi.IntParameter(
+    reconcile_hours = _Whole(
         default=24, description="hours after which a dimension is read as a whole again; 0: always"
     )
-    reconcile_days = luigi.IntParameter(
-        default=7, description="days after which the skill states are read as a whole again"
+    reconcile_days = _Whole(default=7, description="days after which the skill states are read as a whole again")
+    batch_days = _Whole(
+        least=1, default=31, description="days of a range that Luigi hands out at once for each fact; 1: each alone"
     )
-    batch_days = luigi.IntParameter(
-        default=31, description="days of a range that Luigi hands out at once for each fact; 1: each alone"
-    )
-    connect_timeout = luigi.IntParameter(default=10, description="seconds to wait for a database to answer")
-    statement_timeout = luigi.IntParameter(default=3600, description="seconds after which a statement is cancelled")
+    connect_timeout = _Whole(default=10, description="seconds to wait for a database to answer")
+    statement_timeout = _Whole(default=3600, description="seconds after which a statement is cancelled")
     work_mem = luigi.Parameter(
         default="64MB", description="memory of the servers for each sort, hash or temporary table of a statement"
     )
-    lock_timeout = luigi.IntParameter(default=300, description="seconds to wait for a lock, another run's included")
+    lock_timeout = _Whole(default=300, description="seconds to wait for a lock, another run's included")
+
+    @classmethod
+    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
+        """The values; ConfigurationError for one that can't be used, which Luigi would wrap in a ValueError."""
+        try:
+            return super().get_param_values(params, args, kwargs)  # type: ignore[no-untyped-call]
+        except ValueError as error:
+            if isinstance(error.__cause__, ConfigurationError):
+                raise error.__cause__ from None
+            raise
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ import re
 from contextlib import suppress
 from urllib.parse import unquote
 
-from psycopg2 import errors
-
 SOURCE_VARIABLE = "OLTP_DATABASE_URL"
 WAREHOUSE_VARIABLE = "WAREHOUSE_DATABASE_URL"
 
@@ -58,13 +56,15 @@ def describe(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, EtlError) and lines:
         return redact(lines[0])
-    name = type(error).__name__
+    name = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
     return redact(f"{name}: {lines[0]}" if lines else name)
 
 
 def _server_message(sqlstate: str, message: str) -> str:
     """The server's message. One of a data exception (class 22) quotes the value, so its standard name stands for it."""
     if sqlstate.startswith("22"):
+        from psycopg2 import errors  # what aivo-etl --help can do without
+
         name = "DataException"
         with suppress(KeyError):  # a code that nobody knows
             name = errors.lookup(sqlstate).__name__

@@ -44,7 +44,7 @@ def main(folder: Path, arguments: list[str]) -> None:
     psycopg2.connect = listening  # type: ignore[assignment]
     from luigi.cmdline import luigi_run
 
-    luigi_run(arguments)  # type: ignore[no-untyped-call]
+    luigi_run(arguments)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from luigi.cmdline_parser import CmdlineParser
+from support.command import AIVO_ETL, aivo_etl, environment
 from support.database import Database
 from support.databases import Databases
 from support.pipeline import Pipeline
@@ -51,9 +52,8 @@ def test_migrate_makes_the_schema_once(empty_url: str, monkeypatch: pytest.Monke
 
 
 def test_two_migrations_at_once_do_no_harm(empty_url: str) -> None:
-    environment = {"OLTP_DATABASE_URL": empty_url, "WAREHOUSE_DATABASE_URL": empty_url}
-    command = [str(Path(sys.executable).with_name("aivo-etl")), "migrate"]
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    urls = environment(OLTP_DATABASE_URL=empty_url, WAREHOUSE_DATABASE_URL=empty_url)
+    both = [subprocess.Popen([AIVO_ETL, "migrate"], env=urls, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = sorted(process.communicate(timeout=60)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0, 0]
     assert [line.startswith("The schema is up to date") for line in said] == [False, True, True]
@@ -77,19 +77,6 @@ def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(result.stderr.splitlines()) == 1
         assert "WAREHOUSE_DATABASE_URL" in result.stderr
         assert "hidden" not in result.stderr
-
-
-def aivo_etl(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The real command, away from the repository and from this process's environment."""
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("aivo-etl")), *arguments],
-        env={"PATH": os.environ["PATH"], "COLUMNS": "250", **environment},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def schema(url: str) -> list[str]:

@@ -524,3 +524,35 @@ def test_a_value_that_breaks_the_load_is_not_in_the_run_row(pipeline: Pipeline) 
     output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB)
     assert "Anna" not in output
     the_line(output, "invalid text representation", "SQLSTATE 22P02")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "range_"),
+    [
+        ("--etl-max-reject-share", "7", "from 0 to 1"),
+        ("--etl-max-reject-share", "banana", "from 0 to 1"),
+        ("--etl-look-back-days", "-3", "from 1 on"),
+        ("--etl-lock-timeout", "banana", "from 0 on"),
+        ("--etl-statement-timeout", "-1", "from 0 on"),
+    ],
+)
+def test_a_setting_out_of_range_says_the_range(pipeline: Pipeline, option: str, value: str, range_: str) -> None:
+    finished = pipeline.luigi("RebuildLateDays", "--date", DAY, f"{option}={value}")
+    assert finished.returncode in (35, 40)
+    assert f"{value!r} can't be used as" in finished.stderr
+    assert range_ in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_a_user_who_may_not_make_tables_is_told_so(pipeline: Pipeline, empty_url: str, databases: Databases) -> None:
+    database = Database(empty_url)
+    role = f"reader_{Databases.name_of(empty_url)}"
+    database.execute(f"create role {role} login; grant {role} to current_user")
+    url = f"{empty_url}{'&' if '?' in empty_url else '?'}options=-crole%3D{role}"
+    finished = pipeline.luigi("SyncDimSubject", "--date", DAY, env={"WAREHOUSE_DATABASE_URL": url})
+    try:
+        assert finished.returncode == 35, finished.stderr
+        told(finished, "the warehouse does not let its user make tables", "grant it CREATE on the schema")
+    finally:
+        database.execute(f"drop owned by {role}; drop role {role}")
+        database.close()

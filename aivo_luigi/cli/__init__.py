@@ -6,20 +6,27 @@ import sys
 
 import click
 
+from aivo_luigi.cli.backfill import backfill
 from aivo_luigi.cli.compare import compare
 from aivo_luigi.cli.migrate import migrate
+from aivo_luigi.cli.plan import plan
+from aivo_luigi.cli.rejects import rejects
+from aivo_luigi.cli.run import build_facts, late, run, run_job, sync_dimensions
 from aivo_luigi.cli.status import status
 from aivo_luigi.errors import debugging, describe
 
 
 class _OneLineErrors(click.Group):
-    """An error is one line on standard error and exit code 1; the traceback is there with ETL_DEBUG."""
+    """An error is one line on standard error and exit code 1; the traceback is there with ETL_DEBUG. Ctrl-C is 130."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:
+            print("aivo-etl: interrupted, and what ran is rolled back: the same command goes on", file=sys.stderr)
+            raise click.exceptions.Exit(130) from None
         except Exception as error:
             if debugging():
                 raise
@@ -30,12 +37,21 @@ class _OneLineErrors(click.Group):
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="aivo_luigi")
 def main() -> None:
-    """Looks after the warehouse that aivo_luigi fills.
+    """Runs and looks after the pipeline of aivo_luigi.
 
     The databases are those of OLTP_DATABASE_URL and WAREHOUSE_DATABASE_URL; with neither set, the embedded demo's.
-    Jobs are run by Luigi: luigi --module aivo_luigi RunAll --date 2025-01-15
+    Every command has examples in its own help.
+
+    \b
+    Examples:
+      aivo-etl run                            yesterday (UTC), everything
+      aivo-etl plan --date today              what would run, and why
+      aivo-etl backfill --start 2025-01-01 --stop 2025-02-01
+      aivo-etl status
     """
 
 
-for command in (migrate, status, compare):
+for command in (run, sync_dimensions, build_facts, run_job, backfill, plan, late, status, rejects, compare, migrate):
     main.add_command(command)
+main.add_command(sync_dimensions, "dimensions")
+main.add_command(build_facts, "facts")

@@ -6,13 +6,25 @@ import click
 
 
 @click.command()
-def migrate() -> None:
+@click.option("--dry-run", is_flag=True, help="Show what would be applied; apply nothing.")
+def migrate(dry_run: bool) -> None:
     """Make or upgrade the warehouse's schema.
 
     Safe to run again, and by two at once: all missing migrations are applied in one transaction, or none.
+
+    \b
+    Examples:
+      aivo-etl migrate --dry-run
+      aivo-etl migrate
     """
     from aivo_luigi.config import database_urls
+    from aivo_luigi.db import connect_warehouse
     from aivo_luigi.warehouse.migrations import migrate as apply
+    from aivo_luigi.warehouse.migrations import missing_migrations
 
-    applied = apply(database_urls().warehouse)
-    print(f"{len(applied)} migrations applied: {', '.join(applied)}" if applied else "The schema is up to date.")
+    if dry_run:
+        with connect_warehouse("aivo-etl migrate") as warehouse:
+            names, what = missing_migrations(warehouse), "would be applied"
+    else:
+        names, what = apply(database_urls().warehouse), "applied"
+    print(f"{len(names)} migrations {what}: {', '.join(names)}" if names else "The schema is up to date.")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 
-def nothing_has_run() -> bool:
-    """Whether the warehouse is empty; then says so."""
+def nothing_has_run(as_json: bool = False) -> bool:
+    """Whether the warehouse is empty; then says so. Raises SchemaError for a schema of another version."""
     from aivo_luigi.db import connect_warehouse
-    from aivo_luigi.warehouse.migrations import applied_migrations
+    from aivo_luigi.warehouse.migrations import applied_migrations, refuse_other_schema
 
     with connect_warehouse("aivo-etl") as warehouse:
         is_empty = not applied_migrations(warehouse)
+        if not is_empty:
+            refuse_other_schema(warehouse)
     if is_empty:
-        print("The warehouse is empty: nothing has run yet.")
+        print("[]" if as_json else "The warehouse is empty: nothing has run yet.")
     return is_empty

@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -31,6 +31,7 @@ _BEGIN = "begin isolation level read committed read write"
 _IDLE, _MOST = 1, 100  # connections to one database
 
 _pools: dict[str, ThreadedConnectionPool] = {}
+_in_use: set[PsycopgConnection] = set()
 
 
 class Connection:
@@ -111,9 +112,11 @@ def _connect(url: str, application_name: str, what: str, variable: str) -> Itera
         except (psycopg2.OperationalError, psycopg2.InterfaceError):
             # The server has ended an idle connection; a new one tells whether that is all.
             raw = _check_out(pool, application_name)
+    _in_use.add(raw)
     try:
         yield Connection(raw)
     finally:
+        _in_use.discard(raw)
         pool.putconn(raw, close=bool(raw.closed) or raw.info.transaction_status != TRANSACTION_STATUS_IDLE)
 
 
@@ -141,6 +144,13 @@ def _set_up(connection: Connection) -> None:
         lock_timeout=str(settings.lock_timeout * 1000),
         work_mem=settings.work_mem,
     )
+
+
+def cancel_statements() -> None:
+    """Cancels what this process's connections run, from another thread: libpq waits for a server and sees no signal."""
+    for raw in list(_in_use):
+        with suppress(psycopg2.Error):
+            raw.cancel()
 
 
 def open_connection(url: str, what: str, variable: str, **options: Any) -> PsycopgConnection:
@@ -179,6 +189,7 @@ def _pool(url: str) -> ThreadedConnectionPool:
 def _watch_forks() -> None:
     """A forked task must not speak through its parent's connections. psycopg2 closes only those of its own process."""
     os.register_at_fork(after_in_child=_pools.clear)
+    os.register_at_fork(after_in_child=_in_use.clear)
 
 
 def forget_connections() -> None:

@@ -46,20 +46,30 @@ class RebuildLateDays(luigi.Task):
 
     def late_days(self) -> list[Job]:
         """The builds that have to be repeated, the newest day first."""
+        return [job for job, _ in self.find_late()]
+
+    def find_late(self) -> list[tuple[Job, str]]:
+        """The same, each with the reason."""
         open_warehouse(self.date)
         days = etl().look_back_days if self.look_back_days is None else self.look_back_days
         if days < 1:
             raise ConfigurationError(f"a look-back of {days} days holds no day: give --look-back-days 1 or more")
         built = built_days(FACTS, self.date - timedelta(days=days - 1), self.date)
-        return [job(date=day, force=self.force) for job, day in built if self._is_late(job, day)]
+        found = ((job(date=day, force=self.force), why_late(job, day)) for job, day in built)
+        return [(job, reason) for job, reason in found if reason]
 
-    def _is_late(self, job: type[Job], day: date) -> bool:
-        """A day that can't even be compared is built again, so that its run says why, and the others go on."""
-        try:
-            differences = compare(job.spec(), day, everything=False)
-        except (GuardError, SourceError, psycopg2.Error) as error:
-            logger.info("%s for %s can't be compared: %s", job.job_name(), day, describe(error))
-            return True
-        if differences:
-            logger.info("%s for %s is late: %s", job.job_name(), day, differences.summary())
-        return bool(differences)
+
+def why_late(job: type[Job], day: date) -> str:
+    """How the day differs from the source; empty if it doesn't.
+
+    A day that can't even be compared is late too: it is built again, so that its run says why, and the others go on.
+    """
+    try:
+        differences = compare(job.spec(), day, everything=False)
+    except (GuardError, SourceError, psycopg2.Error) as error:
+        reason = f"can't be compared: {describe(error)}"
+    else:
+        reason = f"late: {differences.summary()}" if differences else ""
+    if reason:
+        logger.info("%s for %s: %s", job.job_name(), day, reason)
+    return reason

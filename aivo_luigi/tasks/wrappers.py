@@ -8,7 +8,7 @@ from typing import Any
 import luigi
 
 from aivo_luigi.jobs.parameters import days_of
-from aivo_luigi.jobs.summary import print_summary
+from aivo_luigi.jobs.summary import is_asked_for, tell_summary
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.jobs.wrapper import Wrapper
 from aivo_luigi.tasks.dimensions import SyncDimLearner, SyncDimSkill, SyncDimSubject, SyncDimTenant, SyncDimUser
@@ -77,6 +77,6 @@ class RunAll(Wrapper):
         return [job.job_name() for job in (*DIMENSIONS, *FACTS)]
 
     def run(self) -> None:
-        """All is built by now: says what the warehouse holds, unless Luigi ends many days at once."""
-        if len(days_of(self.date)) == 1:
-            print_summary(self.job_names(), self.date)
+        """All is built by now: says what the warehouse holds; of one day among many, in a line of the log."""
+        for day in days_of(self.date):
+            tell_summary(self.job_names(), day, at_length=is_asked_for("RunAll"))

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib.resources import as_file, files
 from typing import Any
 
+import psycopg2
+
 from aivo_luigi import sqlfiles
 from aivo_luigi.config import etl
 from aivo_luigi.db import Connection
 from aivo_luigi.db.connection import open_connection
-from aivo_luigi.errors import WAREHOUSE_VARIABLE, SchemaError
+from aivo_luigi.errors import WAREHOUSE_VARIABLE, SchemaError, describe
 
 _TABLE = "_yoyo_migration"
 _LOCK = "select pg_advisory_lock(hashtext('aivo_luigi migrations'), 0)"
@@ -18,16 +20,28 @@ _LOCK = "select pg_advisory_lock(hashtext('aivo_luigi migrations'), 0)"
 
 def ensure_schema(warehouse: Connection, url: str) -> None:
     """Migrates an empty warehouse; raises SchemaError for one whose schema is not this package's."""
-    applied, packaged = applied_migrations(warehouse), set(_packaged())
-    if not applied:
+    if applied_migrations(warehouse):
+        refuse_other_schema(warehouse)
+    else:
         migrate(url)
-    elif packaged - applied:
+
+
+def refuse_other_schema(warehouse: Connection) -> None:
+    """Raises SchemaError unless the schema is this package's."""
+    applied, packaged = applied_migrations(warehouse), set(_packaged())
+    if packaged - applied:
         raise SchemaError(
             f"the warehouse's schema is older than this package ({len(packaged - applied)} migrations are missing): "
             "run aivo-etl migrate"
         )
-    elif applied - packaged:
+    if applied - packaged:
         raise SchemaError("the warehouse's schema is newer than this package: install the version that migrated it")
+
+
+def missing_migrations(warehouse: Connection) -> list[str]:
+    """The names of the migrations that the warehouse lacks, in their order."""
+    applied = applied_migrations(warehouse)
+    return [name for name in _packaged() if name not in applied]
 
 
 def applied_migrations(warehouse: Connection) -> set[str]:
@@ -41,7 +55,18 @@ def migrate(url: str) -> list[str]:
     """Applies the migrations that the warehouse lacks, all or none, and returns their names.
 
     Two at once wait for one another. Schema and record commit together, so that a killed migration leaves nothing.
+    Raises SchemaError when the user may not make tables.
     """
+    try:
+        return _migrate(url)
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise SchemaError(
+            f"the warehouse does not let its user make tables ({describe(error)}): grant it CREATE on the schema, or "
+            "run aivo-etl migrate as the owner of the tables"
+        ) from error
+
+
+def _migrate(url: str) -> list[str]:
     from yoyo import read_migrations
 
     with as_file(files("aivo_luigi") / "sql" / "warehouse") as folder:

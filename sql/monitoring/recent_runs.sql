@@ -1,4 +1,4 @@
--- The latest runs, newest first. Variables: most (number of runs).
+-- The latest runs, newest first. Variables: most (number of runs), day, job (NULL: any).
 select
     started_at,
     job_name,
@@ -9,8 +9,11 @@ select
     rows_updated,
     rows_deleted,
     rows_rejected,
-    duration_ms,
+    seconds::double precision as seconds,
     error_message
-from etl_job_runs
+from etl_recent_runs
+where
+    (:'day'::date is null or target_date = :'day'::date)
+    and (:'job'::text is null or job_name = :'job')
 order by started_at desc
 limit :most

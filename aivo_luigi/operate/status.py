@@ -1,0 +1,61 @@
+"""What ran: the view etl_recent_runs, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from aivo_luigi.db import connect_warehouse
+from aivo_luigi.tables import is_narrow, print_table
+
+Run = dict[str, Any]
+
+_SHORT = {
+    "started": "started_at",
+    "job": "job_name",
+    "day": "target_date",
+    "status": "status",
+    "rows": "rows_processed",
+    "seconds": "seconds",
+}
+_LONG = {
+    "started (UTC)": "started_at",
+    "job": "job_name",
+    "day": "target_date",
+    "status": "status",
+    "read": "rows_processed",
+    "inserted": "rows_inserted",
+    "updated": "rows_updated",
+    "deleted": "rows_deleted",
+    "rejected": "rows_rejected",
+    "seconds": "seconds",
+}
+
+
+def recent_runs(day: date | None, job: str | None, most: int) -> list[Run]:
+    """The latest runs, newest first."""
+    with connect_warehouse("aivo-etl status") as warehouse:
+        cursor = warehouse.file("monitoring/recent_runs.sql", day=day, job=job, most=most)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def print_runs(runs: Sequence[Run], as_json: bool) -> None:
+    """Prints them; reasons stand below the table, so that its lines fit into 80 columns."""
+    if as_json:
+        print(json.dumps(runs, indent=1, default=str))
+        return
+    columns = _SHORT if is_narrow() else _LONG
+    rows = [[_shown(run, name) for name in columns.values()] for run in runs]
+    print_table("Latest runs", list(columns), rows)
+    for run in runs:
+        if run["error_message"]:
+            print(f"{run['job_name']} {run['target_date']} ({run['started_at']:%H:%M:%S}): {run['error_message']}")
+
+
+def _shown(run: Run, name: str) -> Any:
+    if name != "started_at":
+        return run[name]
+    return f"{run[name]:%m-%d %H:%M}" if is_narrow() else f"{run[name]:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,262 @@
+"""aivo-etl run and its like: Luigi's own tasks, with Luigi's exit codes, shown as they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import psycopg2
+import pytest
+from support.command import AIVO_ETL, PACKAGE, aivo_etl, environment
+from support.luigid import Luigid
+from support.pipeline import CONFIG, Pipeline
+from support.runs import DIMENSIONS, FACTS, JOBS, runs
+from support.world import DAY, World
+
+COMMANDS = {
+    "run": JOBS,
+    "sync-dimensions": DIMENSIONS,
+    "dimensions": DIMENSIONS,
+    "build-facts": [job for job in JOBS if job != "sync_dim_user"],
+    "facts": [job for job in JOBS if job != "sync_dim_user"],
+}
+
+
+def jobs_run(pipeline: Pipeline) -> list[str]:
+    return sorted(row["job_name"] for row in runs(pipeline.warehouse))
+
+
+def wait_for(pipeline: Pipeline, condition: str, timeout: float = 20) -> None:
+    deadline = time.monotonic() + timeout
+    while not pipeline.warehouse.value(f"select exists (select from etl_job_runs where {condition})"):
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def held(pipeline: Pipeline, world: World) -> Iterator[Any]:
+    """Nobody can write dim_user until the connection is closed: sync_dim_user waits, running."""
+    world.row_of_everything()
+    connection = psycopg2.connect(pipeline.warehouse.url)
+    connection.cursor().execute("lock table dim_user in access exclusive mode")
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_runs_the_jobs_of_its_task(command: str, pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    done = aivo_etl(command, f"--date={DAY}", **pipeline.environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert jobs_run(pipeline) == sorted(COMMANDS[command])
+    for job in COMMANDS[command]:
+        assert re.search(rf"^{job} {DAY}: done, \d+ rows in \d+\.\d\d s$", done.stdout, re.MULTILINE), done.stdout
+    assert f"{len(COMMANDS[command])} done: " in done.stdout.splitlines()[-1]
+    assert "\x1b" not in done.stdout
+
+
+def test_run_job_runs_one_job_and_what_it_needs(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    arguments = ["run-job", "--job", "build_fact_sessions", "--date", str(DAY)]
+    assert aivo_etl(*arguments, **pipeline.environment).returncode == 0
+    assert jobs_run(pipeline) == ["build_fact_sessions", "sync_dim_learner", "sync_dim_tenant"]
+    again = aivo_etl(*arguments, **pipeline.environment)
+    assert f"build_fact_sessions {DAY}: skipped, complete already" in again.stdout
+    forced = aivo_etl(*arguments, "--force", **pipeline.environment)
+    assert "1 done, 2 skipped" in forced.stdout
+    assert len(jobs_run(pipeline)) == 4
+
+
+def test_force_with_a_name_forces_once_and_a_bare_one_each_time(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    for options, expected in ((["--force", "fix"], 5), (["--force", "fix"], 5), (["--force"], 10), (["--force"], 15)):
+        assert aivo_etl("dimensions", f"--date={DAY}", *options, **pipeline.environment).returncode == 0
+        assert len(jobs_run(pipeline)) == expected
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_failure_is_told_in_one_line_and_has_luigis_exit_code(workers: str, pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    pipeline.source.execute("drop table users")
+    done = aivo_etl("run", f"--date={DAY}", "--workers", workers, **pipeline.environment)
+    assert done.returncode == pipeline.luigi("RunAll", "--date", DAY, "--workers", workers).returncode == 30
+    (line,) = [line for line in done.stdout.splitlines() if ": failed: " in line]
+    assert line.startswith(f'sync_dim_user {DAY}: failed: the source lacks what the job reads (relation "users"')
+    assert done.stdout.splitlines()[-1].startswith("9 done, 1 failed: ")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_job_that_fails_before_its_row_is_written_says_why(pipeline: Pipeline, world: World, tmp_path: Any) -> None:
+    world.row_of_everything()
+    config = tmp_path / "luigi.cfg"
+    config.write_text(CONFIG.read_text().replace("lock_timeout=300", "lock_timeout=1"))
+    connection = psycopg2.connect(pipeline.warehouse.url)
+    connection.cursor().execute("select pg_advisory_lock(hashtext('aivo_luigi sync_dim_subject'), 0)")
+    for workers in ("1", "2"):
+        arguments = ["dimensions", f"--date={DAY}", "--workers", workers, "--force"]
+        done = aivo_etl(*arguments, LUIGI_CONFIG_PATH=str(config), **pipeline.environment)
+        assert done.returncode == 30
+        assert f"sync_dim_subject {DAY}: failed: sync_dim_subject for {DAY} is running elsewhere" in done.stdout
+        assert f"sync_dim_skill {DAY}: not run: what it needs is missing" in done.stdout
+    connection.close()
+
+
+def test_what_keeps_a_run_from_beginning_has_luigis_exit_code(pipeline: Pipeline) -> None:
+    future = aivo_etl("run", "--date", "2999-01-01", **pipeline.environment)
+    assert future.returncode == pipeline.luigi("RunAll", "--date", "2999-01-01").returncode == 35
+    refused = "postgresql://etl:h1dden@127.0.0.1:1/nowhere"
+    nowhere = aivo_etl("run", OLTP_DATABASE_URL=refused, WAREHOUSE_DATABASE_URL=refused)
+    assert nowhere.returncode == 35
+    for told in (future, nowhere):
+        (line,) = told.stderr.splitlines()
+        assert line.startswith("aivo-etl: ")
+        assert "h1dden" not in line
+
+
+def test_a_date_that_is_none_is_a_wrong_use(pipeline: Pipeline) -> None:
+    told = aivo_etl("run", "--date", "2025-02-30", **pipeline.environment)
+    assert told.returncode == 2
+    assert "'2025-02-30' is no date" in told.stderr
+
+
+def test_a_run_through_luigid(luigid: Luigid, pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    done = aivo_etl("run", f"--date={DAY}", LUIGI_CONFIG_PATH=str(luigid.config), **pipeline.environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert jobs_run(pipeline) == sorted(JOBS)
+
+
+def test_settings_are_options_of_a_run(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    assert aivo_etl("run", f"--date={DAY}", **pipeline.environment).returncode == 0
+    pipeline.source.execute("truncate sessions cascade")
+    arguments = ["run-job", "--job", "build_fact_sessions", f"--date={DAY}", "--force"]
+    refused = aivo_etl(*arguments, **pipeline.environment)
+    assert refused.returncode == 30
+    assert "--etl-allow-empty-rebuild" in refused.stdout
+    assert aivo_etl(*arguments, "--etl-allow-empty-rebuild", **pipeline.environment).returncode == 0
+    wrong = aivo_etl(*arguments, "--etl-max-reject-share", "7", **pipeline.environment)
+    assert wrong.returncode == 35
+    assert "give a number from 0 to 1" in wrong.stderr
+
+
+def test_rejected_rows_are_pointed_to(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    world.event("FOCUS_BREAK_STARTED", metadata={"durationSeconds": "soon"})
+    for done in (
+        aivo_etl("run", f"--date={DAY}", **pipeline.environment),
+        pipeline.luigi("RunAll", "--date", DAY, "--force"),
+    ):
+        assert f"aivo-etl rejects --date {DAY}" in done.stdout
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_leaves_no_process_and_no_open_row(workers: str, held: Any, pipeline: Pipeline) -> None:
+    process = subprocess.Popen(
+        [AIVO_ETL, "run", f"--date={DAY}", "--workers", workers],
+        env=environment(**pipeline.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(pipeline, "job_name = 'sync_dim_user' and status = 'RUNNING'")
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    (line,) = stderr.splitlines()
+    assert line.startswith("aivo-etl: interrupted")
+    assert [child for child in children if child.is_running()] == []
+    assert [row["job_name"] for row in runs(pipeline.warehouse, "RUNNING")] == []
+    assert "sync_dim_user" in [row["job_name"] for row in runs(pipeline.warehouse, "FAILED")]
+    held.close()
+    assert aivo_etl("run", f"--date={DAY}", **pipeline.environment).returncode == 0
+
+
+@pytest.mark.parametrize(("no_color", "colours"), [("", True), ("1", False)])
+def test_a_terminal_shows_a_table_and_obeys_no_color(
+    no_color: str, colours: bool, pipeline: Pipeline, world: World
+) -> None:
+    world.row_of_everything()
+    shown = in_a_terminal("run", f"--date={DAY}", NO_COLOR=no_color, **pipeline.environment)
+    words = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    assert re.search(rf"build_fact_sessions +{DAY} +done +1 +\d\.\d\d", words), words
+    assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]m", shown)) is colours
+
+
+def test_a_narrow_terminal_breaks_no_job_name_of_status(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    pipeline.source.execute("drop table users")
+    aivo_etl("run", f"--date={DAY}", **pipeline.environment)
+    lines = in_a_terminal("status", **pipeline.environment).splitlines()
+    for job in JOBS:
+        assert any(re.search(rf"{job} +{DAY} (SUCCESS|FAILED) ", line) for line in lines), lines
+    assert any('relation "users" does not exist' in line for line in lines)
+
+
+def test_status_for_machines_and_for_one_job(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    aivo_etl("run", f"--date={DAY}", **pipeline.environment)
+    one = aivo_etl("status", "--json", "--job", "build_fact_sessions", "--date", str(DAY), **pipeline.environment)
+    (run,) = json.loads(one.stdout)
+    assert (run["job_name"], run["status"], run["rows_processed"]) == ("build_fact_sessions", "SUCCESS", 1)
+    assert aivo_etl("status", "--json", "--date=2025-01-01", **pipeline.environment).stdout.strip() == "[]"
+
+
+def test_help_imports_neither_luigi_nor_a_driver() -> None:
+    code = "import sys; sys.argv[0] = 'aivo-etl'; import aivo_luigi.cli; print(sorted(sys.modules))"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(PACKAGE)}, capture_output=True, text=True, check=True
+    )
+    assert "'click'" in shown.stdout
+    for heavy in ("luigi", "psycopg2", "rich", "pandas"):
+        assert f"'{heavy}'" not in shown.stdout
+
+
+def test_the_shell_completes_commands_and_jobs() -> None:
+    words = {"COMP_WORDS": "aivo-etl run-job --job build_fact_s", "COMP_CWORD": "3"}
+    shown = aivo_etl(_AIVO_ETL_COMPLETE="bash_complete", **words)
+    assert shown.stdout.split(",")[-1].strip() == "build_fact_sessions"
+
+
+def in_a_terminal(*arguments: str, **variables: str) -> str:
+    """What the command writes into a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [AIVO_ETL, *arguments],
+        env={**environment(**variables), "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "50"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd="/",
+        start_new_session=True,
+    )
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        written += chunk
+    os.close(ours)
+    process.wait(timeout=30)
+    return written.decode()
+
+
+def test_facts_are_named_as_the_options_say() -> None:
+    from aivo_luigi.cli.options import JOBS as NAMES
+
+    assert list(NAMES) == [*DIMENSIONS, *FACTS]
