@@ -6,12 +6,10 @@ from __future__ import annotations
 def nothing_has_run(as_json: bool = False) -> bool:
     """Whether the warehouse is empty; then says so. Raises SchemaError for a schema of another version."""
     from aivo_luigi.db import connect_warehouse
-    from aivo_luigi.warehouse.migrations import applied_migrations, refuse_other_schema
+    from aivo_luigi.warehouse.migrations import is_empty
 
     with connect_warehouse("aivo-etl") as warehouse:
-        is_empty = not applied_migrations(warehouse)
-        if not is_empty:
-            refuse_other_schema(warehouse)
-    if is_empty:
+        empty = is_empty(warehouse)
+    if empty:
         print("[]" if as_json else "The warehouse is empty: nothing has run yet.")
-    return is_empty
+    return empty

@@ -1,7 +1,7 @@
 """Pooled connections that speak the SQL files.
 
-Each process keeps one idle connection to either database in a pool of psycopg2; one that turns out to be broken is
-replaced. Connections are in autocommit mode: a transaction is where the code says so.
+Each process keeps up to two idle connections to either database in a pool of psycopg2; one that turns out to be broken
+is replaced. Connections are in autocommit mode: a transaction is where the code says so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ logger = logging.getLogger("luigi-interface")
 
 _BEGIN = "begin isolation level read committed read write"
 
-_IDLE, _MOST = 1, 100  # connections to one database
+_IDLE, _MOST = 2, 100  # connections to one database
 
 _pools: dict[str, ThreadedConnectionPool] = {}
 _in_use: set[PsycopgConnection] = set()
@@ -181,7 +181,9 @@ def _options() -> dict[str, Any]:
 def _pool(url: str) -> ThreadedConnectionPool:
     if url not in _pools:
         _watch_forks()
-        _pools[url] = ThreadedConnectionPool(_IDLE, _MOST, url, **_options())
+        # The first number is also how many a pool opens at once: one is enough to begin with.
+        _pools[url] = ThreadedConnectionPool(1, _MOST, url, **_options())
+        _pools[url].minconn = _IDLE
     return _pools[url]
 
 

@@ -98,7 +98,8 @@ class Staging:
             if not whole:
                 keep_earlier_rejects(self.warehouse, self.job.name, self.day, self.job.required[0])
         reject_fields(self.warehouse, self.job.sql_file("rejects.sql"), **self._bounds)
-        self.warehouse.execute("analyze stage")
+        if not self.job.keeps_history:  # the history has analysed it
+            self.warehouse.execute("analyze stage")
         return staged
 
     def load(self, staged: Staged) -> Load:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import luigi
@@ -76,7 +77,7 @@ class Job(DayTask):
     def requires(self) -> list[Job]:
         """The jobs that must be complete first; forced too as far as the wrapper that forced this one wraps them."""
         return [
-            job.forced(day, self.force, self.force_scope) if self._forces(job) else job(date=day)
+            job.forced(day, self.force if self._forces(job) else "", self.force_scope)
             for day in days_of(self.date)
             for job in self.requires_jobs
         ]
@@ -87,7 +88,7 @@ class Job(DayTask):
     @classmethod
     def forced(cls, day: date, force: str, scope: str) -> Job:
         """The task as a wrapper asks for it; without a force it is the very task that anyone asks for."""
-        return cls(date=day, force=force, force_scope=scope) if force else cls(date=day)
+        return cls(date=day, force=force, force_scope=scope) if force else _unforced(cls, day)
 
     def output(self) -> list[RunTarget]:
         """The row in etl_job_runs; of a batch, one for each day."""
@@ -118,6 +119,12 @@ class Job(DayTask):
             with suppress(RPCError):
                 set_message(message)
                 set_percentage(percentage)
+
+
+@lru_cache(maxsize=10_000)
+def _unforced(job: type[Job], day: date) -> Job:
+    """The task of a day. Each is required up to seven times, and Luigi reads its settings whenever one is made."""
+    return job(date=day)
 
 
 class DimensionJob(Job):

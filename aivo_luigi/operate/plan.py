@@ -16,7 +16,7 @@ from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.sqlfiles import as_array
 from aivo_luigi.tasks.late import why_late
-from aivo_luigi.warehouse.migrations import applied_migrations, refuse_other_schema
+from aivo_luigi.warehouse.migrations import is_empty
 
 COMPLETE = "complete"
 _WHY = {
@@ -85,10 +85,9 @@ def _needed(task: luigi.Task, complete: set[str]) -> Iterator[Job]:
 def _complete(warehouse: Connection, jobs: Sequence[Job]) -> set[str]:
     """The ids of the tasks that are complete; of an empty warehouse none is."""
     days = {job.date for job in jobs}
-    if not applied_migrations(warehouse):
+    if is_empty(warehouse):
         refuse_future(max(days), datetime.now(timezone.utc))
         return set()
-    refuse_other_schema(warehouse)
     by_force: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         by_force[job.force].append(job)
@@ -109,7 +108,7 @@ def _complete_of(warehouse: Connection, force: str, jobs: Sequence[Job]) -> Iter
 
 
 def _reasons(warehouse: Connection, jobs: Sequence[Job]) -> dict[tuple[str, date | None], tuple[str, str | None]]:
-    if not applied_migrations(warehouse):
+    if is_empty(warehouse):
         return {}
     rows = warehouse.file(
         "monitoring/standing.sql",

@@ -20,22 +20,21 @@ _LOCK = "select pg_advisory_lock(hashtext('aivo_luigi migrations'), 0)"
 
 def ensure_schema(warehouse: Connection, url: str) -> None:
     """Migrates an empty warehouse; raises SchemaError for one whose schema is not this package's."""
-    if applied_migrations(warehouse):
-        refuse_other_schema(warehouse)
-    else:
+    if is_empty(warehouse):
         migrate(url)
 
 
-def refuse_other_schema(warehouse: Connection) -> None:
-    """Raises SchemaError unless the schema is this package's."""
+def is_empty(warehouse: Connection) -> bool:
+    """Whether nothing was ever migrated. Raises SchemaError for a warehouse whose schema is not this package's."""
     applied, packaged = applied_migrations(warehouse), set(_packaged())
-    if packaged - applied:
+    if applied and packaged - applied:
         raise SchemaError(
             f"the warehouse's schema is older than this package ({len(packaged - applied)} migrations are missing): "
             "run aivo-etl migrate"
         )
     if applied - packaged:
         raise SchemaError("the warehouse's schema is newer than this package: install the version that migrated it")
+    return not applied
 
 
 def missing_migrations(warehouse: Connection) -> list[str]:
