@@ -102,7 +102,8 @@ class DayPartition:
         staged, history = sql.SQL("stage"), sql.SQL("etl_states_at({})").format(sql.Literal(day_end(load.day)))
         load.warehouse.file("load/versions_in_force.sql", concerned=staged if self.row_per_staged else history)
         if self.links_to_sessions:
-            load.warehouse.file("load/session_links.sql")
+            days = _only_row(load.warehouse.file("load/session_days.sql"))[0]
+            load.warehouse.file("load/session_links.sql", days=as_array(days or ()))
         load.show_rows()
         return _columns_of_loaded(load.warehouse)
 
