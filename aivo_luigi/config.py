@@ -1,4 +1,4 @@
-"""Configuration: section [etl] of luigi.cfg, and the two database URLs of the environment."""
+"""Configuration: sections [etl] and [alerts] of luigi.cfg, and the two database URLs of the environment."""
 
 from __future__ import annotations
 
@@ -83,6 +83,19 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
             if isinstance(error.__cause__, ConfigurationError):
                 raise error.__cause__ from None
             raise
+
+
+class alerts(luigi.Config):  # noqa: N801 - as above
+    """Section [alerts] of luigi.cfg: when `aivo-etl check` and the task Check raise the alarm."""
+
+    look_back_days = _Whole(least=1, default=7, description="days of facts that are looked at, today left out")
+    fact_hours = _Whole(default=4, description="hours after its day's end by which a fact is complete")
+    dimension_hours = _Whole(default=3, description="hours that may pass between two syncs of a dimension")
+    hours_of_job = luigi.DictParameter(
+        default={"build_fact_learning_progress": 5, "sync_dim_subject": 26, "sync_dim_skill": 26},
+        description="the same of single jobs, as JSON",
+    )
+    rejected_share = _Share(default=0.05, description="share of a day's rows, 0 to 1, that may be rejected")
 
 
 @dataclass(frozen=True)

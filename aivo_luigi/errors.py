@@ -43,6 +43,10 @@ class CheckError(EtlError):
     """A failing check of checks.sql returned rows."""
 
 
+class AlertError(EtlError):
+    """An alert fires."""
+
+
 def debugging() -> bool:
     """Whether ETL_DEBUG asks for details and tracebacks."""
     return os.environ.get("ETL_DEBUG", "").strip().lower() in {"1", "true", "yes", "on"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
@@ -124,20 +125,33 @@ def world(pipeline: Pipeline) -> World:
 @pytest.fixture
 def etl_option() -> Iterator[Callable[[str, str], None]]:
     """Sets an option of luigi.cfg's section [etl] for one test: `etl_option("allow_mass_close", "true")`."""
+    with _options("etl") as change:
+        yield change
+
+
+@pytest.fixture
+def alerts_option() -> Iterator[Callable[[str, str], None]]:
+    """The same of section [alerts]."""
+    with _options("alerts") as change:
+        yield change
+
+
+@contextmanager
+def _options(section: str) -> Iterator[Callable[[str, str], None]]:
     config = luigi.configuration.get_config()
-    before = dict(config.items("etl", raw=True)) if config.has_section("etl") else {}
+    before = dict(config.items(section, raw=True)) if config.has_section(section) else {}
     changed: set[str] = set()
 
     def change(name: str, value: str) -> None:
-        config.set("etl", name, value)
+        config.set(section, name, value)
         changed.add(name)
 
     yield change
     for name in changed:
         if name in before:
-            config.set("etl", name, before[name])
+            config.set(section, name, before[name])
         else:
-            config.remove_option("etl", name)
+            config.remove_option(section, name)
     Register.clear_instance_cache()
 
 

@@ -7,6 +7,7 @@ import sys
 import click
 
 from aivo_luigi.cli.backfill import backfill
+from aivo_luigi.cli.check import check
 from aivo_luigi.cli.compare import compare
 from aivo_luigi.cli.migrate import migrate
 from aivo_luigi.cli.plan import plan
@@ -51,7 +52,20 @@ def main() -> None:
     """
 
 
-for command in (run, sync_dimensions, build_facts, run_job, backfill, plan, late, status, rejects, compare, migrate):
+for command in (
+    run,
+    sync_dimensions,
+    build_facts,
+    run_job,
+    backfill,
+    plan,
+    late,
+    status,
+    check,
+    rejects,
+    compare,
+    migrate,
+):
     main.add_command(command)
 main.add_command(sync_dimensions, "dimensions")
 main.add_command(build_facts, "facts")

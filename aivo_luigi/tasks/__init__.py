@@ -1,5 +1,6 @@
-"""What runs: ten declarations, three wrappers, and the rebuild of late days."""
+"""What runs: ten declarations, three wrappers, the rebuild of late days, and the check."""
 
+from aivo_luigi.tasks.check import Check
 from aivo_luigi.tasks.dimensions import SyncDimLearner, SyncDimSkill, SyncDimSubject, SyncDimTenant, SyncDimUser
 from aivo_luigi.tasks.facts import (
     BuildFactFocusEvents,
@@ -18,6 +19,7 @@ __all__ = [
     "BuildFactRecommendationEvents",
     "BuildFactSessions",
     "BuildFacts",
+    "Check",
     "RebuildLateDays",
     "RunAll",
     "SyncDimLearner",

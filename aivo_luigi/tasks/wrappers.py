@@ -30,6 +30,9 @@ FACTS: tuple[type[Job], ...] = (
 )
 
 
+JOB_NAMES = tuple(job.job_name() for job in (*DIMENSIONS, *FACTS))
+
+
 class SyncDimensions(Wrapper):
     """All five dimension syncs."""
 
@@ -74,7 +77,7 @@ class RunAll(Wrapper):
 
     def job_names(self) -> list[str]:
         """All ten jobs."""
-        return [job.job_name() for job in (*DIMENSIONS, *FACTS)]
+        return list(JOB_NAMES)
 
     def run(self) -> None:
         """All is built by now: says what the warehouse holds; of one day among many, in a line of the log."""

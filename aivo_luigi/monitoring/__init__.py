@@ -1,0 +1,1 @@
+"""What is wrong with the warehouse's days, as its own tables tell it."""

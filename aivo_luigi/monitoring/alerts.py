@@ -1,0 +1,61 @@
+"""Alerts: what a person should look at. Each is one query that returns what fires: sql/monitoring/alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from aivo_luigi.config import alerts
+from aivo_luigi.db import Connection, connect_warehouse
+from aivo_luigi.jobs.record import is_dimension
+from aivo_luigi.sqlfiles import as_array
+
+NAMES = ("overdue", "failed", "rejected", "stale", "lost")
+"""The alerts, the most urgent first."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One that is firing: `name` is one of NAMES, `day` a UTC day where it is about one, `since` when it began."""
+
+    name: str
+    job_name: str
+    day: date | None
+    message: str
+    since: datetime | None
+
+    def sentence(self) -> str:
+        """In one line."""
+        about = f"{self.job_name} for {self.day}" if self.day else self.job_name
+        return f"{about}: {self.message}"
+
+
+def firing_alerts(jobs: Sequence[str]) -> list[Alert]:
+    """All that fire now for the jobs of these names, by the warehouse's clock."""
+    with connect_warehouse("aivo-etl check") as warehouse:
+        return find_alerts(warehouse, jobs)
+
+
+def find_alerts(warehouse: Connection, jobs: Sequence[str]) -> list[Alert]:
+    """All that fire now for the jobs, in the order of NAMES."""
+    settings = alerts()
+    variables = {
+        "jobs": as_array(jobs),
+        "hours": as_array(_hours(settings, name) for name in jobs),
+        "look_back_days": settings.look_back_days,
+        "share": str(settings.rejected_share),
+    }
+    return [
+        Alert(name, *row)
+        for name in NAMES
+        for row in warehouse.file(f"monitoring/alerts/{name}.sql", **variables).fetchall()
+    ]
+
+
+def _hours(settings: alerts, job_name: str) -> int:
+    """After so many hours a job is too late: a fact after its day's end, a dimension after its last sync."""
+    usual = settings.dimension_hours if is_dimension(job_name) else settings.fact_hours
+    hours: Any = settings.hours_of_job
+    return int(hours.get(job_name, usual))

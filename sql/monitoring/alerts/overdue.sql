@@ -1,0 +1,37 @@
+-- Facts that are not complete though they are due: one row per job and day, from the first day on that was ever built.
+-- Variables: jobs, hours (arrays' texts: a job, and how many hours after a day's end it is due), look_back_days.
+with due as (
+    select
+        expected.job_name,
+        past.day::date as day,
+        (past.day + interval '1 day') at time zone 'UTC' + make_interval(hours => expected.hours) as due_at
+    from unnest(:'jobs'::text[], :'hours'::integer[]) as expected (job_name, hours)
+    cross join
+        generate_series(
+            (now() at time zone 'UTC')::date - :look_back_days, (now() at time zone 'UTC')::date - 1, interval '1 day'
+        ) as past (day)
+    where not starts_with(expected.job_name, 'sync_')
+)
+
+select
+    due.job_name,
+    due.day,
+    'not complete, and was due by ' || to_char(due.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') as message,
+    due.due_at as since
+from due
+left join etl_job_days
+    on
+        due.job_name = etl_job_days.job_name
+        and due.day = etl_job_days.day
+        and etl_job_days.state = 'SUCCESS'
+where
+    due.due_at <= now()
+    and etl_job_days.job_name is null
+    and due.day >= (
+        select min(built.day)
+        from etl_job_days as built
+        where
+            built.kind = 'fact'
+            and built.state = 'SUCCESS'
+    )
+order by due.day desc, due.job_name asc
