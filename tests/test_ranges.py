@@ -295,18 +295,19 @@ def break_day(pipeline: Any, day: date, statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "statement", "reason"),
+    ("workers", "central", "statement", "reason"),
     [
-        ("1", "raise exception 'this day is broken'", "this day is broken"),
-        ("2", "new.hints_used = -1", "no_count_is_negative"),
+        ("1", False, "raise exception 'this day is broken'", "this day is broken"),
+        ("2", False, "raise exception 'this day is broken'", "this day is broken"),
+        ("2", True, "new.hints_used = -1", "no_count_is_negative"),
     ],
-    ids=["an error", "a failing check, on luigid with two workers"],
+    ids=["an error", "with two workers", "a failing check, on luigid with two workers"],
 )
-def test_a_broken_day_keeps_no_other_day_waiting(pipeline, lessons, luigid, workers, statement, reason):
+def test_a_broken_day_keeps_no_other_day_waiting(pipeline, lessons, luigid, workers, central, statement, reason):
     days = days_from(START, DAYS)
     broken, others = days[3], [*days[:3], *days[4:]]
     break_day(pipeline, broken, statement)
-    how = {"config": luigid.config} if workers == "2" else {}
+    how = {"config": luigid.config} if central else {}
     done, _ = run_range(pipeline, START, DAYS, "--workers", workers, **how)
     assert done.returncode == 30
     assert "Traceback" not in done.stderr
@@ -326,6 +327,17 @@ def test_a_broken_day_keeps_no_other_day_waiting(pipeline, lessons, luigid, work
     pipeline.warehouse.execute("drop trigger broken_day on fact_sessions")
     succeed(pipeline, START, DAYS)
     assert all(built(pipeline, job) == days for job in FACTS)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_broken_day_of_a_single_fact_fails_the_range_and_only_itself(pipeline, lessons, workers):
+    days = days_from(START, DAYS)
+    break_day(pipeline, days[1], "raise exception 'this day is broken'")
+    done, _ = run_range(pipeline, START, DAYS, "--workers", workers, of="BuildFactSessions")
+    assert done.returncode == 30
+    assert "this day is broken" in done.stderr
+    assert built(pipeline, "build_fact_sessions") == [day for day in days if day != days[1]]
+    assert pipeline.warehouse.column("select target_date from etl_job_runs where status = 'FAILED'") == [days[1]]
 
 
 def test_a_source_that_is_gone_for_one_job_stops_that_job_alone(pipeline, lessons):
