@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 
-from aivo_luigi.dates import parse_date, yesterday
+from aivo_luigi.dates import asked_range, parse_date
 from aivo_luigi.errors import ConfigurationError
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
@@ -20,15 +20,7 @@ Compared = tuple[type[Job], date]
 
 def days_of(day: str | None, start: str | None, stop: str | None) -> tuple[date, date]:
     """The first and the last day that the options name. Raises DateError, or ConfigurationError for half a range."""
-    if start is None and stop is None:
-        only = parse_date(day) if day is not None else yesterday()
-        return only, only
-    if day is not None or start is None or stop is None:
-        raise ConfigurationError("a range is --start and --stop together, without --date: give both, or a --date alone")
-    first, last = parse_date(start), parse_date(stop) - timedelta(days=1)
-    if last < first:
-        raise ConfigurationError(f"the range from {start} to {stop} holds no day: --stop is the day after the last")
-    return first, last
+    return asked_range(*(None if text is None else parse_date(text) for text in (day, start, stop)))
 
 
 def compare_days(days: tuple[date, date], names: Sequence[str], most: int) -> dict[Compared, Differences]:

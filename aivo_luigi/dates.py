@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 
-from aivo_luigi.errors import DateError
+from aivo_luigi.errors import ConfigurationError, DateError
 
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -28,6 +28,21 @@ def date_range(start: date, end: date) -> Iterator[date]:
     """Every day from start to end, both included; none when end lies before start."""
     for offset in range((end - start).days + 1):
         yield start + timedelta(days=offset)
+
+
+def asked_range(day: date | None, start: date | None, stop: date | None) -> tuple[date, date]:
+    """The first and the last day that --date, or --start and --stop, name; yesterday, if none does.
+
+    Raises ConfigurationError for half a range, one with a day beside it, or one that holds no day.
+    """
+    if start is None and stop is None:
+        only = day or yesterday()
+        return only, only
+    if day is not None or start is None or stop is None:
+        raise ConfigurationError("a range is --start and --stop together, without --date: give both, or a --date alone")
+    if stop <= start:
+        raise ConfigurationError(f"the range from {start} to {stop} holds no day: --stop is the day after the last")
+    return start, stop - timedelta(days=1)
 
 
 def to_date_key(day: date) -> int:

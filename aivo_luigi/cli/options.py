@@ -103,13 +103,10 @@ def job_task(name: str) -> Any:
 
 def days_between(day: date | None, start: date | None, stop: date | None) -> Sequence[date]:
     """The days that --date, or --start and --stop, name; yesterday, if none does."""
-    from aivo_luigi.dates import date_range, yesterday
+    from aivo_luigi.dates import asked_range, date_range
+    from aivo_luigi.errors import ConfigurationError
 
-    if start is None and stop is None:
-        return [day or yesterday()]
-    if day is not None or start is None or stop is None:
-        raise click.UsageError("a range is --start and --stop together, without --date")
-    days = list(date_range(start, stop - timedelta(days=1)))
-    if not days:
-        raise click.UsageError(f"the range from {start} to {stop} holds no day: --stop is the day after the last")
-    return days
+    try:
+        return list(date_range(*asked_range(day, start, stop)))
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from None
