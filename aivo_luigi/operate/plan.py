@@ -18,6 +18,9 @@ from aivo_luigi.sqlfiles import as_array
 from aivo_luigi.tasks.late import why_late
 from aivo_luigi.warehouse.migrations import is_empty
 
+Reasons = dict[tuple[str, date | None], tuple[str, str | None]]
+"""Of a job and day (None: a dimension) how it stands, and the error of a failed run."""
+
 COMPLETE = "complete"
 _WHY = {
     "RUNNING": "did not end",
@@ -53,10 +56,13 @@ def plan(tasks: Sequence[luigi.Task], late: bool = False) -> list[Step]:
     `late`: complete facts are compared with the source, as RebuildLateDays does. Raises DateError for a day in the
     future, SchemaError for a warehouse of another version.
     """
-    jobs = {job.task_id: job for task in tasks for job in _jobs_of(task)}
+    jobs = list({job.task_id: job for task in tasks for job in _jobs_of(task)}.values())
     with connect_warehouse("aivo-etl plan") as warehouse:
-        complete = _complete(warehouse, list(jobs.values()))
-        reasons = _reasons(warehouse, list(jobs.values()))
+        if is_empty(warehouse):
+            refuse_future(max(job.date for job in jobs), datetime.now(timezone.utc))
+            complete, reasons = set(), {}
+        else:
+            complete, reasons = _complete(warehouse, jobs), _reasons(warehouse, jobs)
     steps: dict[str, Step] = {}
     for task in tasks:
         for job in _needed(task, complete):
@@ -83,11 +89,7 @@ def _needed(task: luigi.Task, complete: set[str]) -> Iterator[Job]:
 
 
 def _complete(warehouse: Connection, jobs: Sequence[Job]) -> set[str]:
-    """The ids of the tasks that are complete; of an empty warehouse none is."""
-    days = {job.date for job in jobs}
-    if is_empty(warehouse):
-        refuse_future(max(days), datetime.now(timezone.utc))
-        return set()
+    """The ids of the tasks that are complete."""
     by_force: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         by_force[job.force].append(job)
@@ -107,9 +109,7 @@ def _complete_of(warehouse: Connection, force: str, jobs: Sequence[Job]) -> Iter
     return (job.task_id for job in jobs if (job.job_name(), job.date) in complete)
 
 
-def _reasons(warehouse: Connection, jobs: Sequence[Job]) -> dict[tuple[str, date | None], tuple[str, str | None]]:
-    if is_empty(warehouse):
-        return {}
+def _reasons(warehouse: Connection, jobs: Sequence[Job]) -> Reasons:
     rows = warehouse.file(
         "monitoring/standing.sql",
         jobs=as_array({job.job_name() for job in jobs}),
@@ -119,7 +119,7 @@ def _reasons(warehouse: Connection, jobs: Sequence[Job]) -> dict[tuple[str, date
     return {(name, day): (state, error) for name, day, state, error in rows}
 
 
-def _reason(job: Job, reasons: dict[tuple[str, date | None], tuple[str, str | None]]) -> str:
+def _reason(job: Job, reasons: Reasons) -> str:
     if job.force:
         return "forced"
     dimension = is_dimension(job.job_name())
