@@ -86,9 +86,13 @@ class Job(DayTask):
         return self.force_scope == "all" or (self.force_scope == "facts" and not is_dimension(job.job_name()))
 
     @classmethod
+    @lru_cache(maxsize=10_000)
     def forced(cls, day: date, force: str, scope: str) -> Job:
-        """The task as a wrapper asks for it; without a force it is the very task that anyone asks for."""
-        return cls(date=day, force=force, force_scope=scope) if force else _unforced(cls, day)
+        """The task as a wrapper asks for it; without a force it is the very task that anyone asks for.
+
+        Remembered: each is asked for up to seven times, and Luigi reads its settings whenever one is made.
+        """
+        return cls(date=day, force=force, force_scope=scope) if force else cls(date=day)
 
     def output(self) -> list[RunTarget]:
         """The row in etl_job_runs; of a batch, one for each day."""
@@ -119,12 +123,6 @@ class Job(DayTask):
             with suppress(RPCError):
                 set_message(message)
                 set_percentage(percentage)
-
-
-@lru_cache(maxsize=10_000)
-def _unforced(job: type[Job], day: date) -> Job:
-    """The task of a day. Each is required up to seven times, and Luigi reads its settings whenever one is made."""
-    return job(date=day)
 
 
 class DimensionJob(Job):
