@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from aivo_luigi.cli.options import json_option
+from aivo_luigi.cli.options import apply_settings, json_option
 from aivo_luigi.cli.shared import nothing_has_run
 
 
@@ -22,12 +22,11 @@ def check(context: click.Context, as_json: bool) -> None:
       aivo-etl check
       aivo-etl check --json
     """
+    apply_settings({})
     from aivo_luigi.monitoring.alerts import firing_alerts
     from aivo_luigi.monitoring.print_alerts import print_alerts
-    from aivo_luigi.operate.settings import use_settings
     from aivo_luigi.tasks.wrappers import JOB_NAMES
 
-    use_settings()
     if nothing_has_run(as_json):
         return
     firing = firing_alerts(JOB_NAMES)

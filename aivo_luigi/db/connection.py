@@ -53,6 +53,12 @@ class Connection:
         logger.debug("%s: %d rows in %.1f ms", name, cursor.rowcount, (time.perf_counter() - began) * 1000)
         return cursor
 
+    def dicts(self, name: str, **variables: Any) -> list[dict[str, Any]]:
+        """The rows of a file below sql/, by the names of their columns."""
+        cursor = self.file(name, **variables)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
     def value(self, statement: str, **variables: Any) -> Any:
         """The first column of the first row, or None."""
         row = self.execute(statement, **variables).fetchone()

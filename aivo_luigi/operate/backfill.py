@@ -1,7 +1,6 @@
 """A backfill: a range of days in pieces, each a run of Luigi, so that no range is too long for its scheduler.
 
-Luigi's local scheduler takes time with the square of the number of its tasks: a year at once is slow, twelve months
-are not.
+For each task, or batch of tasks, that it hands out, Luigi's scheduler looks at all that it knows: a month's at most.
 """
 
 from __future__ import annotations

@@ -16,9 +16,7 @@ Group = dict[str, Any]
 def rejected(first: date | None, last: date | None, job: str | None) -> list[Group]:
     """The groups of rejected rows and fields between two days, the largest first."""
     with connect_warehouse("aivo-etl rejects") as warehouse:
-        cursor = warehouse.file("monitoring/rejected.sql", first_day=first, last_day=last, job=job)
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return warehouse.dicts("monitoring/rejected.sql", first_day=first, last_day=last, job=job)
 
 
 def print_rejects(groups: Sequence[Group], payload: bool, as_json: bool) -> None:

@@ -37,9 +37,7 @@ _LONG = {
 def recent_runs(day: date | None, job: str | None, most: int) -> list[Run]:
     """The latest runs, newest first."""
     with connect_warehouse("aivo-etl status") as warehouse:
-        cursor = warehouse.file("monitoring/recent_runs.sql", day=day, job=job, most=most)
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return warehouse.dicts("monitoring/recent_runs.sql", day=day, job=job, most=most)
 
 
 def print_runs(runs: Sequence[Run], as_json: bool) -> None:
