@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 import luigi
 
-from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError
+from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, secret
 
 
 class _Share(luigi.FloatParameter):
@@ -108,11 +107,11 @@ class DatabaseUrls:
 
 
 def database_urls() -> DatabaseUrls:
-    """The two URLs of the environment; with neither set, those of the embedded demo.
+    """The two URLs of the environment, or of the files that it names; with neither set, those of the embedded demo.
 
     Raises ConfigurationError when only one is set, or one is no PostgreSQL URL.
     """
-    source, warehouse = os.environ.get(SOURCE_VARIABLE, ""), os.environ.get(WAREHOUSE_VARIABLE, "")
+    source, warehouse = secret(SOURCE_VARIABLE), secret(WAREHOUSE_VARIABLE)
     if not source and not warehouse:
         from aivo_luigi.demo import embedded_urls
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import unquote
 
 SOURCE_VARIABLE = "OLTP_DATABASE_URL"
@@ -47,6 +48,21 @@ class AlertError(EtlError):
     """An alert fires."""
 
 
+def secret(variable: str) -> str:
+    """The value of the environment variable, or what the file holds that the variable of that name and _FILE names.
+
+    "" where neither is set. Raises ConfigurationError where both are, or the file can't be read.
+    """
+    file = os.environ.get(f"{variable}_FILE", "")
+    if file and os.environ.get(variable):
+        raise ConfigurationError(f"{variable} and {variable}_FILE are both set: set one of them")
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() if file else os.environ.get(variable, "")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigurationError(f"the file that {variable}_FILE names can't be read: {why}") from None
+
+
 def debugging() -> bool:
     """Whether ETL_DEBUG asks for details and tracebacks."""
     return os.environ.get("ETL_DEBUG", "").strip().lower() in {"1", "true", "yes", "on"}
@@ -83,6 +99,13 @@ def redact(text: str) -> str:
     return text
 
 
+def _given(variable: str) -> str:
+    """The secret; "" where it can't be read: a message about that must not fail in its turn."""
+    with suppress(ConfigurationError):
+        return secret(variable)
+    return os.environ.get(variable, "")
+
+
 def _passwords() -> list[str]:
     """Every spelling in which a password of ours could reach a message, the longest first.
 
@@ -91,7 +114,7 @@ def _passwords() -> list[str]:
     """
     found: set[str] = set()
     for variable in (SOURCE_VARIABLE, WAREHOUSE_VARIABLE):
-        url = os.environ.get(variable, "")
+        url = _given(variable)
         user_info = url.partition("://")[2].rpartition("@")[0] if "://" in url else url.rpartition("@")[0]
         written = [user_info.partition(":")[2], *re.findall(r"password=([^&\s]+)", url)]
         for password in written:

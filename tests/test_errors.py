@@ -84,6 +84,22 @@ def test_a_url_that_libpq_cannot_read_is_told_without_its_password(pipeline: Pip
     told(pipeline.luigi("RunAll", "--date", DAY, env={"WAREHOUSE_DATABASE_URL": url}), "WAREHOUSE_DATABASE_URL")
 
 
+def test_a_url_may_stand_in_a_file_and_its_password_is_told_nowhere(pipeline: Pipeline) -> None:
+    file = pipeline.folder / "url"
+    file.write_text(f"{pipeline.warehouse.url}\n")
+    from_file = {"WAREHOUSE_DATABASE_URL": None, "WAREHOUSE_DATABASE_URL_FILE": str(file)}
+    assert pipeline.luigi("SyncDimSubject", "--date", DAY, env=from_file).returncode == 0
+    file.write_text(f"postgresql://etl:{QUOTED}@host:port/db?nonsense={QUOTED}")
+    told(pipeline.luigi("RunAll", "--date", DAY, env=from_file), "WAREHOUSE_DATABASE_URL")
+
+
+def test_a_url_given_twice_or_in_a_file_that_is_not_there_is_told(pipeline: Pipeline) -> None:
+    twice = {"WAREHOUSE_DATABASE_URL_FILE": str(pipeline.folder / "url")}
+    told(pipeline.luigi("RunAll", "--date", DAY, env=twice), "WAREHOUSE_DATABASE_URL_FILE are both set")
+    missing = {"WAREHOUSE_DATABASE_URL": None, **twice}
+    told(pipeline.luigi("RunAll", "--date", DAY, env=missing), "WAREHOUSE_DATABASE_URL_FILE names can't be read")
+
+
 def test_a_warehouse_that_cannot_be_reached_is_told(pipeline: Pipeline) -> None:
     finished = pipeline.luigi("RunAll", "--date", DAY, env={"WAREHOUSE_DATABASE_URL": REFUSED})
     assert finished.returncode == 35
