@@ -17,6 +17,7 @@ TEST = [
     "pyyaml>=6",
     "setuptools>=70.1",  # builds the wheel that the tests look into
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
+    "aiosmtpd>=1.4",  # a mail server on loopback
     "psutil>=5.9",  # memory and child processes of the runs under test
 ]
 LINT = [
@@ -48,6 +49,8 @@ setup(
         "yoyo-migrations>=9,<10",  # numbered SQL migrations
         "click>=8.1",  # the aivo-etl command
         "rich>=13.7",  # tables in a terminal
+        "httpx>=0.27",  # the webhook of alerts (Luigi would import requests into each run, if it were there)
+        "tenacity>=9",  # retries with back-off; Luigi needs it, too
     ],
     extras_require={"demo": DEMO, "test": TEST, "dev": [*TEST, *LINT]},
     entry_points={"console_scripts": ["aivo-etl = aivo_luigi.cli:main"]},

@@ -14,7 +14,7 @@ import luigi
 from luigi.rpc import RPCError
 
 from aivo_luigi.config import etl
-from aivo_luigi.errors import EtlError, describe
+from aivo_luigi.errors import EtlError, describe, mask_ids
 from aivo_luigi.jobs.completeness import RunTarget
 from aivo_luigi.jobs.day_task import DayTask
 from aivo_luigi.jobs.parameters import DayParameter, days_of, many_days, once
@@ -112,8 +112,8 @@ class Job(DayTask):
         return None
 
     def on_failure(self, exception: BaseException) -> str:
-        """The reason in one line, for the visualiser."""
-        return describe(exception)
+        """The reason in one line, without ids of rows: for the visualiser and Luigi's mail."""
+        return mask_ids(describe(exception))
 
     def _report(self, message: str, percentage: int) -> None:
         """To the visualiser, where Luigi runs the task. A scheduler that doesn't listen is no reason to fail."""
@@ -174,9 +174,13 @@ class FactJob(Job):
                 result = run_job(self.spec(), day, self.force, self._report_of(day, done))
                 logger.info("%s for %s: %s", self.job_name(), day, result.summary())
             except Exception as error:
-                failed.append(type(self)(day, force=self.force, force_scope=self.force_scope, failure=describe(error)))
+                failed.append(self._failed(day, error))
         if failed:
             yield failed
+
+    def _failed(self, day: date, error: Exception) -> Job:
+        """The task that says so of the day. Luigi mails its parameters: no ids of rows."""
+        return type(self)(day, force=self.force, force_scope=self.force_scope, failure=mask_ids(describe(error)))
 
     def _report_of(self, day: date, done: int) -> Callable[[str, int], None]:
         """Reports of one of the days as of a part of the whole."""
