@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import logging
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timezone
+from pathlib import Path
+from urllib.request import urlopen
+from uuid import UUID
 
 import pytest
 import tenacity
 from support.command import aivo_etl
+from support.luigid import Luigid
+from support.mail import Mailbox, mailbox, text_of
 from support.pipeline import Pipeline
 from support.server import free_port
 from support.webhook import PATH, Chat, chat
-from support.world import uid
+from support.world import World, uid
 
 from aivo_luigi.errors import ConfigurationError, NotificationError, describe, mask_ids, redact
 from aivo_luigi.monitoring import webhook as module
@@ -23,7 +30,9 @@ from aivo_luigi.monitoring.alerts import Alert
 from aivo_luigi.monitoring.messages import for_chat
 from aivo_luigi.monitoring.webhook import given_webhook
 
+ROOT = Path(__file__).parents[1]
 DAY = date(2025, 3, 11)
+RANGE = ("--start", "2025-01-14", "--stop", "2025-01-17")
 TOKEN = PATH.rpartition("/")[2]
 ANNA = uid("anna")
 
@@ -265,3 +274,90 @@ def test_a_message_has_an_end() -> None:
     assert len(text) < 8_000
     assert len(text.splitlines()) == 23
     assert "and 80 more" in text
+
+
+# Mail
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """A mail server, and the luigi.cfg that names it."""
+    monkeypatch.setenv("SMTP_PASSWORD", "m4il-secret")
+    with mailbox(tmp_path) as box:
+        yield box
+
+
+def test_the_check_mails_what_fires_in_one_line(firing: Pipeline, box: Mailbox) -> None:
+    assert firing.luigi("Check", config=box.config).returncode == 30
+    (mail,) = box.mails
+    assert mail["To"] == "data@example.com, on-call@example.com"
+    reason = text_of(mail).rstrip().splitlines()[-1]
+    assert reason.startswith(
+        f"6 alerts fire (failed: sync_dim_user for {DAY}: the last run failed: learner … & <others>;"
+    )
+    assert box.logins == [b"m4il-secret"]
+    kept_to_itself(box)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [("BuildFactSessions", "--date", "2025-01-15"), ("RangeDaily", "--of", "BuildFactSessions", *RANGE)],
+    ids=["a task", "a day of a batch"],
+)
+def test_a_job_that_fails_mails_why_in_one_line(
+    pipeline: Pipeline, world: World, box: Mailbox, task: Sequence[str]
+) -> None:
+    pipeline.source.execute("alter table sessions alter learner_id drop not null")
+    lesson = world.session(learner_id=None)
+    assert pipeline.luigi(*task, config=box.config).returncode == 30
+    assert str(lesson) in pipeline.warehouse.value("select error_message from etl_job_runs where status = 'FAILED'")
+    (mail,) = box.mails
+    assert re.search(r"BuildFactSessions\(.*date=2025-01-15\) FAILED", mail["Subject"])
+    reason = text_of(mail).rstrip().splitlines()[-1]
+    assert "build_fact_sessions for 2025-01-15 can't load 1 of 1 rows (…: " in reason
+    kept_to_itself(box, lesson)
+
+
+def test_what_cannot_be_scheduled_is_mailed_without_a_password(pipeline: Pipeline, box: Mailbox) -> None:
+    gone = f"postgresql://etl:h1dden%2Fpart@127.0.0.1:{free_port()}/nowhere?password=h1dden%2Fpart"
+    variables = {"OLTP_DATABASE_URL": gone, "WAREHOUSE_DATABASE_URL": gone, "ETL_DEBUG": "true"}
+    assert pipeline.luigi("SyncDimSubject", config=box.config, env=variables).returncode == 35
+    (mail,) = box.mails
+    assert "the warehouse can't be reached" in text_of(mail)
+    kept_to_itself(box)
+
+
+def kept_to_itself(box: Mailbox, *ids: UUID) -> None:
+    """No mail holds what it must not."""
+    for mail in box.mails:
+        for hidden in ("m4il-secret", "h1dden", TOKEN, *map(str, ids), str(ANNA), str(ANNA).upper()):
+            assert hidden not in text_of(mail)
+
+
+def test_luigid_gathers_failures_in_one_mail(firing: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/operations.md says; but it sends whenever it looks, and not once an hour."""
+    monkeypatch.setenv("SMTP_PASSWORD", "m4il-secret")
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    gathering = configparser.RawConfigParser()
+    gathering.read_string(
+        next(block for block in re.findall(r"```ini\n(.*?)```", text, re.S) if "batch_emails" in block)
+    )
+    sections = {name: dict(gathering[name]) for name in gathering.sections()}
+    assert sections["batch_email"]["email_interval"] == "60"
+    sections["batch_email"]["email_interval"] = "0"
+    with mailbox(tmp_path, **sections) as box:
+        luigid = Luigid(tmp_path, box.config)
+        try:
+            for _ in range(2):
+                assert firing.luigi("Check", config=luigid.config).returncode == 30
+            assert box.mails == []
+            urlopen(f"{luigid.url}/api/prune", timeout=10).close()
+        finally:
+            luigid.stop()
+    assert {mail["To"] for mail in box.mails} == {"data@example.com", "on-call@example.com"}
+    assert len(box.mails) == 2
+    heading, task, _, reason = text_of(box.mails[0]).rstrip().splitlines()
+    assert heading.startswith("Luigi: 2 failures in the last")
+    assert task == "- Check (2 failures)"
+    assert reason.strip().startswith("6 alerts fire (failed: sync_dim_user for 2025-03-11")
+    kept_to_itself(box)

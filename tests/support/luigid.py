@@ -14,14 +14,17 @@ from support.server import free_port
 
 
 class Luigid:
-    """A running luigid, and the luigi.cfg that points a client at it (`config`)."""
+    """A running luigid, and the luigi.cfg that points a client at it (`config`): `base`, with the scheduler elsewhere.
 
-    def __init__(self, folder: Path) -> None:
+    Without a `base` it is the repository's; luigid has its settings, whatever `base` is.
+    """
+
+    def __init__(self, folder: Path, base: Path = CONFIG) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = folder / "luigi.cfg"
         self._log = folder / "luigid.log"
-        _write_config(self.config, self.port)
+        _write_config(self.config, base, self.port)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -63,10 +66,9 @@ class Luigid:
                 return
 
 
-def _write_config(path: Path, port: int) -> None:
-    """The repository's luigi.cfg, with the scheduler elsewhere."""
+def _write_config(path: Path, base: Path, port: int) -> None:
     config = configparser.RawConfigParser()
-    config.read(CONFIG)
+    config.read(base)
     if not config.has_section("core"):
         config.add_section("core")
     config.set("core", "local_scheduler", "false")
