@@ -18,6 +18,7 @@ TEST = [
     "setuptools>=70.1",  # builds the wheel that the tests look into
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
     "psutil>=5.9",  # memory and child processes of the runs under test
+    "playwright>=1.45",  # drives the machine's Chromium: pages as people see them
 ]
 LINT = [
     "ruff>=0.6",
