@@ -19,6 +19,7 @@ TEST = [
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
     "aiosmtpd>=1.4",  # a mail server on loopback
     "psutil>=5.9",  # memory and child processes of the runs under test
+    "playwright>=1.45",  # drives the machine's Chromium: pages as people see them
 ]
 LINT = [
     "ruff>=0.6",
