@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 import luigi
@@ -130,9 +130,15 @@ class Job(DayTask):
 
     def _link_to(self, anchor: str) -> None:
         set_url: Any = self.set_tracking_url
-        if set_url and (report := etl().report_url):
+        if set_url and _report_url():
             with suppress(RPCError):
-                set_url(report + anchor)
+                set_url(_report_url() + anchor)
+
+
+@cache
+def _report_url() -> str:
+    """Asked once in a process: to read its settings takes Luigi as long as a statement takes the server."""
+    return str(etl().report_url)
 
 
 class DimensionJob(Job):
