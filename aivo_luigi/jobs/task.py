@@ -199,7 +199,10 @@ class FactJob(Job):
         self._link_to("")
 
     def _failed(self, day: date, error: Exception) -> Job:
-        """The task that says so of the day. Luigi mails its parameters: no ids of rows."""
+        """The task that says so of the day. Luigi mails its parameters: no ids of rows.
+
+        To luigid it is the day's own task: another process that wants the day may be handed it, and tries once more.
+        """
         return type(self)(day, force=self.force, force_scope=self.force_scope, failure=mask_ids(describe(error)))
 
     def _report_of(self, day: date, done: int) -> Callable[[str, int], None]:
