@@ -180,12 +180,23 @@ def test_a_url_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, url: str) -
     assert url not in str(told.value)
 
 
-def test_to_notify_without_a_webhook_is_an_error_before_anything_fires(pipeline: Pipeline) -> None:
-    told = check(pipeline, "--notify")
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr.splitlines() == [
-        "aivo-etl: ETL_ALERT_WEBHOOK_URL is not set: it says where --notify sends what fires"
-    ]
+def test_a_webhook_that_cannot_be_used_is_told_before_it_is_needed_and_hides_no_alert(firing: Pipeline) -> None:
+    command = check(firing, "--notify")
+    assert command.returncode == 1
+    assert "sync_dim_user" in command.stdout
+    unset = "aivo-etl: ETL_ALERT_WEBHOOK_URL is not set: it says where --notify sends what fires"
+    assert command.stderr.splitlines() == [unset]
+    wrong = {"ETL_ALERT_WEBHOOK_URL": f"hooks.example.com{PATH}"}
+    task = firing.luigi("Check", env=wrong)
+    assert task.returncode == 30
+    assert "6 alerts fire" in task.stderr
+    assert "ETL_ALERT_WEBHOOK_URL is no URL" in task.stderr
+    firing.warehouse.execute("delete from etl_job_runs")
+    assert check(firing, "--notify").returncode == 1
+    task = firing.luigi("Check", env=wrong)
+    assert task.returncode == 30
+    assert "ETL_ALERT_WEBHOOK_URL is no URL" in task.stderr
+    assert TOKEN not in task.stderr
 
 
 @pytest.mark.parametrize("debug", ["", "true"])
