@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import luigi
 from luigi.rpc import RPCError
 
-from aivo_luigi.config import etl
+from aivo_luigi.config import settings
 from aivo_luigi.errors import EtlError, describe
 from aivo_luigi.jobs.completeness import RunTarget
 from aivo_luigi.jobs.day_task import DayTask
@@ -158,7 +158,7 @@ class FactJob(Job):
     @property
     def max_batch_size(self) -> int:  # type: ignore[override]
         """How many days Luigi may hand out at once."""
-        return int(etl().batch_days)
+        return int(settings().batch_days)
 
     def run(self) -> Iterator[list[Job]] | None:
         """Runs the day, or the days of a batch."""
