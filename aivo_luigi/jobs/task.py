@@ -14,7 +14,7 @@ import luigi
 from luigi.rpc import RPCError
 
 from aivo_luigi.config import settings
-from aivo_luigi.errors import EtlError, describe
+from aivo_luigi.errors import ConfigurationError, EtlError, describe
 from aivo_luigi.jobs.completeness import RunTarget
 from aivo_luigi.jobs.day_task import DayTask
 from aivo_luigi.jobs.parameters import DayParameter, days_of, many_days, once
@@ -173,6 +173,8 @@ class FactJob(Job):
             try:
                 result = run_job(self.spec(), day, self.force, self._report_of(day, done))
                 logger.info("%s for %s: %s", self.job_name(), day, result.summary())
+            except ConfigurationError:  # a database that can't be reached: no other day would fare better
+                raise
             except Exception as error:
                 failed.append(type(self)(day, force=self.force, force_scope=self.force_scope, failure=describe(error)))
         if failed:
