@@ -11,6 +11,8 @@ from urllib.parse import unquote
 SOURCE_VARIABLE = "OLTP_DATABASE_URL"
 WAREHOUSE_VARIABLE = "WAREHOUSE_DATABASE_URL"
 
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}", re.IGNORECASE)
+
 
 class EtlError(Exception):
     """What went wrong and what to do, in one line. Its text holds no password and no learner's data."""
@@ -90,6 +92,11 @@ def _server_message(sqlstate: str, message: str) -> str:
             name = errors.lookup(sqlstate).__name__
         message = re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
     return f"{message.splitlines()[0]} (SQLSTATE {sqlstate})"
+
+
+def without_ids(text: str) -> str:
+    """The text with every id of a row replaced by …: where people read it who may not see learners' data."""
+    return _ID.sub("…", text)
 
 
 def redact(text: str) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import luigi
 
-from aivo_luigi.errors import AlertError, describe
+from aivo_luigi.errors import AlertError, describe, without_ids
 from aivo_luigi.monitoring.alerts import firing_alerts
 from aivo_luigi.tasks.wrappers import JOB_NAMES
 
 _SHOWN = 5
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
 class Check(luigi.Task):
@@ -27,7 +24,7 @@ class Check(luigi.Task):
         if firing:
             first = "; ".join(f"{alert.name}: {alert.sentence()}" for alert in firing[:_SHOWN])
             # What fails here may be mailed: a failed run's message can name the ids of rows.
-            raise AlertError(f"{len(firing)} alerts fire ({_ID.sub('…', first)}): see aivo-etl check")
+            raise AlertError(f"{len(firing)} alerts fire ({without_ids(first)}): see aivo-etl check")
 
     def on_failure(self, exception: BaseException) -> str:
         """The reason in one line, for the visualiser and Luigi's mail."""
