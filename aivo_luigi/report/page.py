@@ -73,18 +73,21 @@ def make_page(numbers: Numbers, refresh: int = 0) -> str:
 
 def _figures(numbers: Numbers, images: Plots) -> dict[str, Figure]:
     """Those that have anything to show, by name."""
-    found = [_job_figure(numbers, images, job) for job in numbers.jobs]
-    found += [_dimension_figure(numbers, images, job) for job in numbers.jobs if is_dimension(job)]
+    dimensions = [job for job in numbers.jobs if is_dimension(job)]
+    panels = plots.job_panels(numbers.days)
+    found = [_job_figure(numbers, images, panels, job) for job in numbers.jobs]
+    panels = plots.dimension_panels(numbers.days)
+    found += [_dimension_figure(numbers, images, panels, job) for job in dimensions]
     found += [_rejected_figure(numbers, images), _success_figure(numbers, images)]
     return {figure.name: figure for figure in found if figure}
 
 
-def _job_figure(numbers: Numbers, images: Plots, job: str) -> Figure | None:
+def _job_figure(numbers: Numbers, images: Plots, panels: plots.Panels, job: str) -> Figure | None:
     series = job_series(numbers, job)
     if series["state"].isna().all():
         return None
     text = f"Rows read: {_span(series['rows_processed'])}. Seconds: {_span(series['seconds'], '.2f')}."
-    svg = images.svg(plots.draw_job(numbers.days, series), f"plot-{job}", f"Rows and seconds of {job} by day", text)
+    svg = images.svg(plots.draw_job(panels, series), f"plot-{job}", f"Rows and seconds of {job} by day", text)
     ran = {row["day"]: row for row in numbers.job_days if row["job_name"] == job}
     rows = [
         (day, day_state(numbers, job, day, row), row["rows_processed"], row["rows_rejected"], row["seconds"])
@@ -93,12 +96,12 @@ def _job_figure(numbers: Numbers, images: Plots, job: str) -> Figure | None:
     return Figure(job, svg, rows)
 
 
-def _dimension_figure(numbers: Numbers, images: Plots, job: str) -> Figure | None:
+def _dimension_figure(numbers: Numbers, images: Plots, panels: plots.Panels, job: str) -> Figure | None:
     series = dimension_series(numbers, job)
     if series["members"].isna().all():
         return None
     text = f"Members: {_span(series['members'])}. {_sums(series, 'inserted', 'updated', 'deleted')}."
-    figure = plots.draw_dimension(numbers.days, series)
+    figure = plots.draw_dimension(panels, series)
     svg = images.svg(figure, f"growth-{job}", f"Members and changes of {job} by day", text)
     rows = [row for row in series.dropna().itertuples(name=None) if any(row[1:4])]
     return Figure(f"growth-{job}", svg, rows)
@@ -157,12 +160,18 @@ def _templates() -> Environment:
         "whole": lambda number: "" if number is None else f"{number:,.0f}",
         "seconds": lambda number: "" if number is None else f"{number:,.2f}",
         "moment": lambda time: f"{time:%Y-%m-%d %H:%M}" if time else "",
-        "breakable": lambda name: Markup("_<wbr>").join(map(escape, name.split("_"))),
+        "breakable": _breakable,
         "run_state": run_state,
         "reason": reason,
         "without_ids": without_ids,
     }
     return environment
+
+
+@cache
+def _breakable(name: str) -> Markup:
+    """A long name, which may be broken behind its underscores."""
+    return Markup("_<wbr>").join(map(escape, name.split("_")))
 
 
 @cache

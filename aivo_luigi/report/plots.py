@@ -19,7 +19,7 @@ INK, MUTED, LINE, ACCENT, SOFT, ALARM = COLOURS.values()
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text, in the page's font
     "svg.hashsalt": "aivo_luigi",
-    "font.size": 10,
+    "font.size": 11,
     "text.color": MUTED,
     "axes.edgecolor": LINE,
     "axes.facecolor": "none",
@@ -28,14 +28,18 @@ _STYLE: Any = {
     "axes.spines.top": False,
     "axes.titlecolor": MUTED,
     "axes.titlelocation": "left",
-    "axes.titlesize": 10,
+    "axes.titlesize": 11,
+    "axes.titley": 1.0,  # where it is told, matplotlib need not measure every label to find a place
+    "axes.labelsize": 11,
     "figure.facecolor": "none",
     "xtick.bottom": False,
     "xtick.labelcolor": MUTED,
+    "xtick.labelsize": 11,
     "ytick.left": False,
     "ytick.labelcolor": MUTED,
+    "ytick.labelsize": 11,
 }
-_WIDTH = 5  # inches of 72 units: as many pixels as a phone is wide
+_WIDTH = 4  # inches of 72 units: about as many pixels as a figure has on a phone, or in a column
 
 
 @contextmanager
@@ -50,77 +54,103 @@ def style() -> Iterator[None]:
         yield
 
 
-def draw_job(days: Sequence[date], series: DataFrame) -> Figure:
+class Panels:
+    """Axes below each other over the same days; drawn upon anew for each job, since making them costs most."""
+
+    def __init__(self, days: Sequence[date], *titles: str) -> None:
+        from matplotlib.figure import Figure
+
+        height = 0.3 + 0.9 * len(titles)
+        self.figure = Figure(figsize=(_WIDTH, height))
+        self.figure.subplots_adjust(left=0.14, right=0.95, top=1 - 0.25 / height, bottom=0.26 / height, hspace=0.5)
+        axes: Any = self.figure.subplots(len(titles), 1, squeeze=False)
+        self._axes: Sequence[Axes] = axes[:, 0]
+        for panel, title in zip(self._axes, titles, strict=True):
+            _dress(panel, title, len(days))
+        _name_days(self._axes[-1], days)
+
+    def clear(self) -> Sequence[Axes]:
+        """The axes, with nothing on them."""
+        for axes in self._axes:
+            for artist in [*axes.lines, *axes.patches, *axes.collections]:
+                artist.remove()
+            axes.relim()
+            axes.autoscale(axis="y")
+        return self._axes
+
+
+def job_panels(days: Sequence[date]) -> Panels:
+    """For `draw_job`."""
+    return Panels(days, "rows read", "seconds")
+
+
+def draw_job(panels: Panels, series: DataFrame) -> Figure:
     """Rows and seconds by day; a cross marks a day that has failed."""
-    figure, (rows, seconds) = _figure(2, 2.4)
+    rows, seconds = panels.clear()
     _line(rows, series["rows_processed"], ACCENT)
     failed = [number for number, state in enumerate(series["state"]) if state == "FAILED"]
     rows.plot(failed, [0] * len(failed), "x", color=ALARM, markersize=6, markeredgewidth=2, clip_on=False)
     _line(seconds, series["seconds"], MUTED)
-    _label(rows, "rows read")
-    _label(seconds, "seconds")
-    _days(seconds, days)
-    return figure
+    for axes in (rows, seconds):
+        axes.set_ylim(bottom=0)
+    return panels.figure
 
 
-def draw_dimension(days: Sequence[date], series: DataFrame) -> Figure:
+def dimension_panels(days: Sequence[date]) -> Panels:
+    """For `draw_dimension`."""
+    return Panels(days, "members", "changes a day")
+
+
+def draw_dimension(panels: Panels, series: DataFrame) -> Figure:
     """Members after each day, and what the day's syncs did."""
-    figure, (members, changes) = _figure(2, 2.4)
+    members, changes = panels.clear()
     _line(members, series["members"], ACCENT)
-    where = range(len(days))
-    changes.bar(where, series["inserted"], color=ACCENT, width=0.8)
-    changes.bar(where, series["updated"], bottom=series["inserted"], color=SOFT, width=0.8)
-    changes.bar(where, -series["deleted"], color=MUTED, width=0.8)
+    _bars(changes, series["inserted"], ACCENT)
+    _bars(changes, series["inserted"] + series["updated"], SOFT, series["inserted"])
+    _bars(changes, -series["deleted"], MUTED)
     changes.axhline(0, color=LINE, linewidth=0.8)
-    _label(members, "members", from_zero=False)
-    _label(changes, "changes a day", from_zero=False)
-    _days(changes, days)
-    return figure
+    return panels.figure
 
 
 def draw_bars(days: Sequence[date], title: str, *stacked: tuple[Series[float], str]) -> Figure:
     """Bars by day, each of the series standing on the one before it, in its colour."""
-    figure, (axes,) = _figure(1, 1.6)
-    bottom = stacked[0][0] * 0
+    panels = Panels(days, title)
+    (axes,) = panels.clear()
+    base = stacked[0][0] * 0
     for series, colour in stacked:
-        axes.bar(range(len(days)), series, bottom=bottom, color=colour, width=0.8)
-        bottom = bottom + series
-    _label(axes, title)
-    _days(axes, days)
-    return figure
-
-
-def _figure(number: int, height: float) -> tuple[Figure, Sequence[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, height))
-    figure.subplots_adjust(left=0.11, right=0.985, top=1 - 0.27 / height, bottom=0.28 / height, hspace=0.55)
-    axes: Any = figure.subplots(number, 1, sharex=True, squeeze=False)
-    return figure, axes[:, 0]
+        _bars(axes, base + series, colour, base)
+        base = base + series
+    axes.set_ylim(bottom=0)
+    return panels.figure
 
 
 def _line(axes: Axes, series: Series[float], colour: str) -> None:
     axes.plot(range(len(series)), series, color=colour, linewidth=1.6, marker="o", markersize=2.6)
 
 
-def _label(axes: Axes, title: str, *, from_zero: bool = True) -> None:
+def _bars(axes: Axes, tops: Series[float], colour: str, base: Series[float] | float = 0) -> None:
+    edges = [number - 0.5 for number in range(len(tops) + 1)]
+    axes.stairs(tops, edges, baseline=base, fill=True, color=colour)
+
+
+def _dress(axes: Axes, title: str, number_of_days: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(title)
-    axes.yaxis.set_major_locator(MaxNLocator(2, min_n_ticks=2))
+    axes.set_xlim(-0.7, number_of_days - 0.3)
+    axes.xaxis.set_visible(False)
+    axes.yaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
     axes.yaxis.set_major_formatter(lambda value, position: compact(value))
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
-    if from_zero:
-        axes.set_ylim(bottom=0)
 
 
-def _days(axes: Axes, days: Sequence[date]) -> None:
+def _name_days(axes: Axes, days: Sequence[date]) -> None:
     """A few days under the axis, the newest among them."""
-    step = max(1, -(-len(days) // 5))
+    step = max(1, -(-len(days) // 4))
     shown = range(len(days) - 1, -1, -step)
+    axes.xaxis.set_visible(True)
     axes.set_xticks(shown, [f"{days[number].day} {days[number]:%b}" for number in shown])
-    axes.set_xlim(-0.7, len(days) - 0.3)
 
 
 def compact(value: float) -> str:

@@ -31,7 +31,7 @@ MISSING = State("missing", "○", "missing", bad=True)
 NOT_DUE = State("not due yet", "·", "nothing")
 NOTHING = State("not run", "", "nothing")
 
-LEGEND = (COMPLETE, PROVISIONAL, RUNNING, FAILED, MISSING, NOT_DUE)
+LEGEND = (COMPLETE, SHAKEN, PROVISIONAL, RUNNING, FAILED, MISSING, NOT_DUE)
 
 _OF_RUN = {"SUCCESS": COMPLETE, "PROVISIONAL": PROVISIONAL, "RUNNING": RUNNING, "FAILED": FAILED}
 

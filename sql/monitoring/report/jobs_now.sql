@@ -4,6 +4,7 @@ with last_days as (
     select distinct on (job_name)
         job_name,
         state,
+        last_status,
         rows_processed,
         rows_rejected,
         seconds,
@@ -21,6 +22,7 @@ select
         when fresh.complete_through >= :'day'::date then 'SUCCESS'
         when fresh.last_status = 'FAILED' then 'FAILED'
     end as state,
+    last_days.last_status,
     last_days.rows_processed,
     last_days.rows_rejected,
     last_days.seconds::double precision as seconds,
