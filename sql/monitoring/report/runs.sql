@@ -2,7 +2,7 @@
 with latest as (
     select run_id
     from etl_recent_runs
-    order by started_at desc
+    order by started_at desc, run_id asc
     limit :most
 ),
 
@@ -10,7 +10,7 @@ latest_failed as (
     select run_id
     from etl_recent_runs
     where status = 'FAILED' and started_at >= :'first_day'::timestamp at time zone 'UTC'
-    order by started_at desc
+    order by started_at desc, run_id asc
     limit :most
 )
 
