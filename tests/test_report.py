@@ -120,6 +120,10 @@ def trouble(warehouse: Database) -> None:
     run(warehouse, "build_fact_sessions", DAYS_AGO[1], status="FAILED", error_message=broken, duration_ms=500)
     run(warehouse, "build_fact_homework_events", DAYS_AGO[1], status="RUNNING", completed_at=None)
     run(warehouse, "build_fact_learning_progress", DAYS_AGO[2], status="FAILED", error_message="no luck")
+    half = (
+        "update etl_job_runs set rows_processed = rows_processed / 2 where job_name = %(job)s and target_date = %(day)s"
+    )
+    warehouse.execute(half, job="build_fact_homework_events", day=DAYS_AGO[5])
     run(warehouse, "build_fact_sessions", TODAY, rows_processed=77, duration_ms=60)
     again = run(warehouse, "build_fact_recommendation_events", DAYS_AGO[3], rows_processed=900, rows_rejected=200)
     for number in range(200):
@@ -283,14 +287,29 @@ def test_the_numbers_behind_each_figure_are_those_of_the_run_rows(told: Told, vi
         for row, (day, expected) in zip(rows, ran, strict=True):
             assert row[1] == expected_word(job, day, expected)
             if expected["succeeded"]:
-                counts = [number(text) for text in row[2:]]
+                counts = [number(text) for text in (row[2], *row[4:])]
                 assert counts == [
                     expected["row_count"],
                     expected["rejected"],
                     round(expected["duration_ms"] / 1000, 2),
                 ]
             else:
-                assert row[2:] == ["", "", ""]
+                assert row[2:] == ["", "", "", ""]
+
+
+def test_an_unusual_number_of_rows_is_marked_beside_what_is_usual(told: Told, visit: Visit) -> None:
+    job = "build_fact_homework_events"
+    expected = told.warehouse.rows("select * from etl_row_expectations where expected_rows is not null")
+    assert [(row["job_name"], row["day"]) for row in expected if row["is_unusual"]] == [(job, DAYS_AGO[5])]
+    rows = {row[0]: row[3] for row in table(visit, f"article[aria-labelledby='job-{job}'] details")}
+    usual = {str(row["day"]): row for row in expected if row["job_name"] == job}
+    assert len(usual) > 5
+    for day, text in rows.items():
+        row = usual.get(day)
+        assert text.removesuffix(": unusual") == (f"{row['lower_rows']:,} to {row['upper_rows']:,}" if row else "")
+        assert text.endswith("unusual") == (day == str(DAYS_AGO[5]))
+    figure = visit.page.get_by_role("img", name=f"Rows and seconds of {job} by day")
+    assert "unusual number of rows: 1." in (figure.locator("desc").text_content() or "")
 
 
 def test_the_growth_of_a_dimension_is_the_sum_of_its_runs(told: Told, visit: Visit) -> None:

@@ -86,13 +86,14 @@ def _job_figure(numbers: Numbers, images: Plots, panels: plots.Panels, job: str)
     series = job_series(numbers, job)
     if series["state"].isna().all():
         return None
-    text = f"Rows read: {_span(series['rows_processed'])}. Seconds: {_span(series['seconds'], '.2f')}."
+    text = (
+        f"Rows read: {_span(series['rows_processed'])}. Seconds: {_span(series['seconds'], '.2f')}. "
+        f"Days with an unusual number of rows: {series['is_unusual'].sum()}."
+    )
     svg = images.svg(plots.draw_job(panels, series), f"plot-{job}", f"Rows and seconds of {job} by day", text)
-    ran = {row["day"]: row for row in numbers.job_days if row["job_name"] == job}
-    rows = [
-        (day, day_state(numbers, job, day, row), row["rows_processed"], row["rows_rejected"], row["seconds"])
-        for day, row in ran.items()
-    ]
+    ran = [row for row in numbers.job_days if row["job_name"] == job]
+    usual = {row["day"]: row for row in numbers.expectations if row["job_name"] == job}
+    rows = [(row["day"], day_state(numbers, job, row["day"], row), row, usual.get(row["day"])) for row in ran]
     return Figure(job, svg, rows)
 
 

@@ -85,11 +85,12 @@ def job_panels(days: Sequence[date]) -> Panels:
 
 
 def draw_job(panels: Panels, series: DataFrame) -> Figure:
-    """Rows and seconds by day; a cross marks a day that has failed."""
+    """Rows, the number that is usual, and seconds by day. A ring marks what is unusual, a cross a day that has failed."""
     rows, seconds = panels.clear()
+    rows.fill_between(range(len(series)), series["lower_rows"], series["upper_rows"], color=SOFT, linewidth=0)
     _line(rows, series["rows_processed"], ACCENT)
-    failed = [number for number, state in enumerate(series["state"]) if state == "FAILED"]
-    rows.plot(failed, [0] * len(failed), "x", color=ALARM, markersize=6, markeredgewidth=2, clip_on=False)
+    _mark(rows, series["rows_processed"].where(series["is_unusual"]), marker="o", markersize=9, fillstyle="none")
+    _mark(rows, (series["state"] == "FAILED").map({True: 0.0}), marker="x", markersize=6)
     _line(seconds, series["seconds"], MUTED)
     for axes in (rows, seconds):
         axes.set_ylim(bottom=0)
@@ -126,6 +127,10 @@ def draw_bars(days: Sequence[date], title: str, *stacked: tuple[Series[float], s
 
 def _line(axes: Axes, series: Series[float], colour: str) -> None:
     axes.plot(range(len(series)), series, color=colour, linewidth=1.6, marker="o", markersize=2.6)
+
+
+def _mark(axes: Axes, series: Series[float], **marker: Any) -> None:
+    axes.plot(range(len(series)), series, "none", color=ALARM, markeredgewidth=2, clip_on=False, **marker)
 
 
 def _bars(axes: Axes, tops: Series[float], colour: str, base: Series[float] | float = 0) -> None:

@@ -33,6 +33,7 @@ class Numbers:
     """The first day on which a fact is complete."""
     jobs_now: list[Row] = field(default_factory=list)
     job_days: list[Row] = field(default_factory=list)
+    expectations: list[Row] = field(default_factory=list)
     dimension_days: list[Row] = field(default_factory=list)
     rejects: list[Row] = field(default_factory=list)
     broken_promises: list[Row] = field(default_factory=list)
@@ -81,6 +82,7 @@ def _read(
         alerts=alerts,
         jobs_now=rows("jobs_now"),
         job_days=rows("job_days"),
+        expectations=rows("expectations"),
         dimension_days=rows("dimension_days"),
         rejects=rows("rejects"),
         broken_promises=rows("broken_promises"),

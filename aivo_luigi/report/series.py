@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from aivo_luigi.report.queries import Numbers, Row
@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 
 def job_series(numbers: Numbers, job: str) -> DataFrame:
-    """Columns rows_processed, rows_rejected, seconds (floats) and state of a job."""
-    columns = ["rows_processed", "rows_rejected", "seconds", "state"]
-    frame = _by_day(numbers, (row for row in numbers.job_days if row["job_name"] == job), columns)
-    return frame.astype(dict.fromkeys(columns[:3], float))
+    """Columns rows_processed, rows_rejected, seconds, lower_rows, upper_rows (floats), state, is_unusual of a job."""
+    ran = _by_day(numbers, _of(job, numbers.job_days), ["rows_processed", "rows_rejected", "seconds", "state"])
+    expected = _by_day(numbers, _of(job, numbers.expectations), ["lower_rows", "upper_rows", "is_unusual"])
+    counts = ["rows_processed", "rows_rejected", "seconds", "lower_rows", "upper_rows"]
+    return ran.join(expected).astype(dict.fromkeys(counts, float)).assign(is_unusual=expected["is_unusual"].eq(True))
 
 
 def dimension_series(numbers: Numbers, job: str) -> DataFrame:
     """Columns inserted, updated, deleted of a dimension's syncs (0 without one), and members after them."""
     columns = ["inserted", "updated", "deleted", "members"]
-    frame = _frame((row for row in numbers.dimension_days if row["job_name"] == job), columns)
+    frame = _frame(_of(job, numbers.dimension_days), columns)
     members = frame["members"].astype(float).reindex(sorted({*frame.index, *numbers.days})).ffill()
     changes = frame.reindex(numbers.days).drop(columns="members").astype(float).fillna(0)
     return changes.assign(members=members.reindex(numbers.days))
@@ -52,6 +53,10 @@ def rejected_by_reason(numbers: Numbers) -> list[Row]:
         {**row, "field": None if pd.isna(row["field"]) else row["field"]}
         for row in summed.sort_values("records", ascending=False, kind="stable").to_dict("records")
     ]
+
+
+def _of(job: str, rows: Iterable[Row]) -> Iterator[Row]:
+    return (row for row in rows if row["job_name"] == job)
 
 
 def _by_day(numbers: Numbers, rows: Iterable[Row], columns: list[str]) -> DataFrame:
