@@ -85,7 +85,7 @@ def job_panels(days: Sequence[date]) -> Panels:
 
 
 def draw_job(panels: Panels, series: DataFrame) -> Figure:
-    """Rows, the number that is usual, and seconds by day. A ring marks what is unusual, a cross a day that has failed."""
+    """Rows, how many are usual, and seconds by day. A ring marks what is unusual, a cross a day that has failed."""
     rows, seconds = panels.clear()
     rows.fill_between(range(len(series)), series["lower_rows"], series["upper_rows"], color=SOFT, linewidth=0)
     _line(rows, series["rows_processed"], ACCENT)
