@@ -491,6 +491,19 @@ def test_ninety_days_of_a_thousand_stay_small(pipeline: Pipeline) -> None:
     assert len(done.stdout.encode()) < 2_000_000
 
 
+def test_a_dimension_that_waits_for_its_sync_is_bad_only_when_it_is_stale(pipeline: Pipeline) -> None:
+    clock = take_over(pipeline.warehouse)
+    run(pipeline.warehouse, "build_fact_sessions", YESTERDAY)
+    for job in DIMENSIONS:
+        run(pipeline.warehouse, job, YESTERDAY, started_at=NOON - timedelta(hours=13), run_date=YESTERDAY)
+    for hours, bad in ((-11, 0), (-9, 3)):
+        clock.set(NOON + timedelta(hours=hours))
+        page = told_by(pipeline.warehouse.url, "report", "--output=-").stdout
+        last_night = page.partition('id="jobs-now"')[2].partition("</table>")[0]
+        assert last_night.count("not synced since") == 5
+        assert last_night.count("state missing bad") == bad
+
+
 def test_an_older_span_can_be_looked_at(told: Told) -> None:
     shown = told_by(told.warehouse.url, "report", "--days=3", "--date=2025-02-10", "--output=-").stdout
     assert "from 2025-02-08 to 2025-02-10" in shown
@@ -586,10 +599,10 @@ def test_served_it_shows_the_present_to_this_machine_alone(
     assert "build_fact_sessions" in visit.page.inner_text("main")
     assert ask(port)[2]["Cache-Control"] == "no-store"
     assert [ask(port, "/secret")[0], ask(port, method="POST")[0]] == [404, 501]
-    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1"):
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example"):
         status, text, _ = ask(port, Host=host)
         assert (status, "build_fact" in text) == (421, False)
-    assert ask(port, Host=f"localhost:{port}")[0] == 200
+    assert ask(port, Host="localhost:9000")[0] == 200  # the near end of a tunnel
     taken = aivo_etl("report", "--serve", "--port", str(port), **pipeline.environment)
     assert (taken.returncode, taken.stderr.startswith(f"aivo-etl: port {port} can't be used")) == (1, True)
     with closing(socket.socket()) as elsewhere, pytest.raises(OSError, match="refused"):

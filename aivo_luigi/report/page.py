@@ -25,7 +25,7 @@ from aivo_luigi.report.series import (
     rejected_series,
     success_series,
 )
-from aivo_luigi.report.states import LEGEND, State, day_state, reason, run_state
+from aivo_luigi.report.states import LEGEND, State, day_state, reason, run_state, state_now
 from aivo_luigi.report.svg import Plots
 
 _FOLDER = "templates"
@@ -144,7 +144,7 @@ def _states_now(numbers: Numbers) -> list[tuple[str, State, Row, str]]:
     found = []
     for job in numbers.jobs:
         row = rows.get(job)
-        found.append((job, day_state(numbers, job, numbers.last_night, row), row or {}, reason(row)))
+        found.append((job, state_now(numbers, job, row), row or {}, reason(row)))
     return found
 
 

@@ -39,6 +39,7 @@ _STYLE: Any = {
     "ytick.labelcolor": MUTED,
     "ytick.labelsize": 11,
 }
+_ONE_YEAR_AT_MOST = 300  # days; of more, the years are named
 _WIDTH = 4  # inches of 72 units: about as many pixels as a figure has on a phone, or in a column
 
 
@@ -130,7 +131,7 @@ def _line(axes: Axes, series: Series[float], colour: str) -> None:
 
 
 def _mark(axes: Axes, series: Series[float], **marker: Any) -> None:
-    axes.plot(range(len(series)), series, "none", color=ALARM, markeredgewidth=2, clip_on=False, **marker)
+    axes.plot(range(len(series)), series, linestyle="none", color=ALARM, markeredgewidth=2, clip_on=False, **marker)
 
 
 def _bars(axes: Axes, tops: Series[float], colour: str, base: Series[float] | float = 0) -> None:
@@ -155,7 +156,8 @@ def _name_days(axes: Axes, days: Sequence[date]) -> None:
     step = max(1, -(-len(days) // 4))
     shown = range(len(days) - 1, -1, -step)
     axes.xaxis.set_visible(True)
-    axes.set_xticks(shown, [f"{days[number].day} {days[number]:%b}" for number in shown])
+    form = "%b %Y" if len(days) > _ONE_YEAR_AT_MOST else "%-d %b"
+    axes.set_xticks(shown, [f"{days[number]:{form}}" for number in shown])
 
 
 def compact(value: float) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 from aivo_luigi.errors import ConfigurationError, describe
 
@@ -54,7 +55,6 @@ class Server(ThreadingHTTPServer):
             raise ConfigurationError(
                 f"port {port} can't be used ({error.strerror}): give another one with --port"
             ) from error
-        self.names = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         # A page elsewhere whose name was made to lead here sends that name.
-        if self.headers.get("Host") not in self.server.names:
+        if urlsplit(f"//{self.headers.get('Host')}").hostname not in (HOST, "localhost"):
             self._answer(
                 HTTPStatus.MISDIRECTED_REQUEST, "text/plain", "This is aivo-etl report, on this machine only.\n"
             )

@@ -31,6 +31,9 @@ MISSING = State("missing", "○", "missing", bad=True)
 NOT_DUE = State("not due yet", "·", "nothing")
 NOTHING = State("not run", "", "nothing")
 
+NOT_SYNCED = State("not synced since", "·", "nothing")
+STALE = State("not synced since", "○", "missing", bad=True)
+
 LEGEND = (COMPLETE, SHAKEN, PROVISIONAL, RUNNING, FAILED, MISSING, NOT_DUE)
 
 _OF_RUN = {"SUCCESS": COMPLETE, "PROVISIONAL": PROVISIONAL, "RUNNING": RUNNING, "FAILED": FAILED}
@@ -39,6 +42,13 @@ _OF_RUN = {"SUCCESS": COMPLETE, "PROVISIONAL": PROVISIONAL, "RUNNING": RUNNING, 
 def run_state(run: Row) -> State:
     """How a run ended."""
     return _OF_RUN.get(run["state"], NOTHING)
+
+
+def state_now(numbers: Numbers, job: str, row: Row | None) -> State:
+    """How a job stands for the newest day that is over; `row` is of jobs_now.sql, None if it never ran."""
+    if not is_dimension(job) or (row and row["state"]):
+        return day_state(numbers, job, numbers.last_night, row)
+    return STALE if ("stale", job) in {(alert.name, alert.job_name) for alert in numbers.alerts} else NOT_SYNCED
 
 
 def day_state(numbers: Numbers, job: str, day: date, row: Row | None) -> State:
