@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import luigi
 from luigi.rpc import RPCError
 
-from aivo_luigi.config import etl
-from aivo_luigi.errors import EtlError, describe, mask_ids
+from aivo_luigi.config import settings
+from aivo_luigi.errors import ConfigurationError, EtlError, describe, mask_ids
 from aivo_luigi.jobs.completeness import RunTarget
 from aivo_luigi.jobs.day_task import DayTask
 from aivo_luigi.jobs.parameters import DayParameter, days_of, many_days, once
@@ -130,15 +130,10 @@ class Job(DayTask):
 
     def _link_to(self, anchor: str) -> None:
         set_url: Any = self.set_tracking_url
-        if set_url and _report_url():
+        report = settings().report_url
+        if set_url and report:
             with suppress(RPCError):
-                set_url(_report_url() + anchor)
-
-
-@cache
-def _report_url() -> str:
-    """Asked once in a process: to read its settings takes Luigi as long as a statement takes the server."""
-    return str(etl().report_url)
+                set_url(f"{report}{anchor}")
 
 
 class DimensionJob(Job):
@@ -174,7 +169,7 @@ class FactJob(Job):
     @property
     def max_batch_size(self) -> int:  # type: ignore[override]
         """How many days Luigi may hand out at once."""
-        return int(etl().batch_days)
+        return int(settings().batch_days)
 
     def run(self) -> Iterator[list[Job]] | None:
         """Runs the day, or the days of a batch."""
@@ -189,6 +184,8 @@ class FactJob(Job):
             try:
                 result = run_job(self.spec(), day, self.force, self._report_of(day, done), self._link_all)
                 logger.info("%s for %s: %s", self.job_name(), day, result.summary())
+            except ConfigurationError:  # a database that can't be reached: no other day would fare better
+                raise
             except Exception as error:
                 failed.append(self._failed(day, error))
         if failed:
