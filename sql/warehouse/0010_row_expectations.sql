@@ -16,20 +16,20 @@ create view etl_row_expectations as
 -- Spread: what chance does to a count (Poisson) and `least_noise`, times how much more this fact has varied in eight
 -- weeks (the median of that, so that faults don't count). Usual is what lies within `width` spreads, or `least_width`.
 -- A day is judged only where its spread is `most_spread` at most: above it half the rows may be chance. That is the case
--- of less than some forty rows a day. The figures were found with `python -m benchmarks alarms`.
+-- where less than some sixty rows are expected. The figures were found with `python -m benchmarks alarms`.
 with limits as (
     select
-        0.2 as alike,
+        0.3 as alike,
         0.4 as together,
         ln(3) as calendar,
         ln(100) as nothing,
         0.25 as step,
         0.05 as least_noise,
-        3.0 as width,
-        0.4 as least_width,
-        0.3 as together_width,
+        2.8 as width,
+        0.38 as least_width,
+        0.2 as together_width,
         1.5 as holiday_width,
-        0.17 as most_spread
+        0.14 as most_spread
 ),
 
 days as (
