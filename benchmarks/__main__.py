@@ -162,17 +162,15 @@ def history(
 @_json
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Kind of platform (default: all).")
 @_number("--histories", 1, "Histories of each kind.")
-@click.option(
-    "--days", default=1095, show_default=True, type=click.IntRange(200, 1095), help="Days of each history."
-)
+@click.option("--days", default=1095, show_default=True, type=click.IntRange(200, 1095), help="Days of each history.")
 @_number("--seed", 1, "Another number makes other histories.", least=0)
 def alarms(
     source_url: str | None, json_file: Path | None, kinds: tuple[str, ...], histories: int, days: int, seed: int
 ) -> None:
     """Count the false alarms on unusual row counts, and the faults that it catches.
 
-    Synthetic histories of several kinds of platform, with weekends, holidays, vacations, exams, growth, schools that join
-    and leave; then the same with half, or twice, the rows of one job or of all on single days. About a minute.
+    Synthetic histories of several kinds of platform, with weekends, holidays, vacations, exams, growth, schools that
+    join and leave; then the same with half, or twice, the rows of one job or of all on single days. About a minute.
     """
     from benchmarks.alarms import alarms as measure
 

@@ -22,8 +22,8 @@ _PASSES = 7  # one without faults, and those of bench_faults
 def alarms(server: Server, kinds: tuple[str, ...], histories: int, days: int, seed: int) -> dict[str, Any]:
     """Asks the view about so many histories of each kind, with and without faults, and returns the report.
 
-    `figures` has a row per kind and job, per kind (job_name None), per job (kind None) and one for all; shares are 0 to 1,
-    None where there was nothing to catch.
+    `figures` has a row per kind and job, per kind (job_name None), per job (kind None) and one for all; shares are 0 to
+    1, None where there was nothing to catch. Faults of learning progress are in the rows of its own alone.
     """
     report = about("alarms", server, server, kinds=", ".join(kinds), histories=histories, days=days, seed=seed)
     with databases(server) as warehouses:

@@ -13,9 +13,9 @@ create function pg_temp.normal(what text) returns float8
 language sql immutable
 return sqrt(-2 * ln(pg_temp.uniform(what))) * cos(2 * pi() * pg_temp.uniform('other ' || what));
 
--- Kinds of platform: sessions on a school day; schools at the start, and how many join and leave in a year; regions, each
--- with vacations of its own; the share of a school day's sessions that there is on weekends, and in vacations (idle); the
--- noise (standard deviation of the logarithm) that all facts share, and that each has for itself.
+-- Kinds of platform: sessions on a school day; schools at the start, and how many join and leave in a year; regions,
+-- each with vacations of its own; the share of a school day's sessions that there is on weekends, and in vacations
+-- (idle); the noise (standard deviation of the logarithm) that all facts share, and that each has for itself.
 create table bench_history as
 select
     row_number() over (order by kind, number) as history,

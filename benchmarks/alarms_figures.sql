@@ -1,6 +1,7 @@
 -- What the view said about the histories of alarms.sql: a row per kind and job, per kind (job_name NULL), per job (kind
 -- NULL), and one for all. Faults of learning progress stand in its own rows alone: it hardly varies, and would flatter.
--- judged: the view had an expectation for that day without its fault; early: days before the first such one.
+-- judged: the view has an expectation for the day; for a fault of all jobs: had it without the fault, for the fault
+-- itself can take it away. early: before the first such day.
 with clean as (
     select
         kind,
@@ -16,9 +17,12 @@ with clean as (
 
 outcomes as (
     select
-        clean.*,
+        clean.kind,
+        clean.job_name,
+        clean.is_ordinary,
         factor,
         is_all,
+        case when is_all then clean.is_judged else faulty.is_judged end as is_judged,
         faulty.is_unusual as is_caught
     from clean
     inner join bench_faults on clean.job_name = bench_faults.job_name and clean.day = bench_faults.day
@@ -60,7 +64,8 @@ faults as (
         count(*) filter (where is_all and factor > 1 and is_judged) as all_doubled,
         count(*) filter (where is_all and factor > 1 and is_judged and is_caught) as all_doubled_caught
     from outcomes
-    cross join lateral
+    cross join
+        lateral
         unnest(
             case outcomes.job_name
                 when 'build_fact_learning_progress' then array[outcomes.job_name] else array[outcomes.job_name, null]

@@ -99,40 +99,47 @@ def print_compare(report: dict[str, Any], stages: list[str]) -> None:
 
 
 def print_alarms(report: dict[str, Any]) -> None:
-    """Prints the tables of `alarms`: by kind and by job, then by both."""
+    """Prints the tables of `alarms`, by kind and by job; those by both are in the JSON."""
     figures = report["figures"]
-    both = [row for row in figures if row["kind"] and row["job_name"]]
-    for title, first, rows in (
-        ("By kind of platform, learning progress not among the faults", "kind", [r for r in figures if not r["job_name"]]),
-        ("By job", "job_name", [r for r in figures if r["job_name"] and not r["kind"]]),
-    ):
-        _print_alarms(title, [(row[first] or "all", row) for row in rows])
-    _print_alarms("By both", [(f"{row['kind']}: {row['job_name']}", row) for row in both])
-    print("Caught: of the faults on days that are judged; in brackets, on any. Ordinary: no school had a holiday for a week.")
+    kinds = [(row["kind"] or "all", row) for row in figures if not row["job_name"]]
+    jobs = [
+        (row["job_name"].removeprefix("build_fact_"), row) for row in figures if row["job_name"] and not row["kind"]
+    ]
+    _print_false_alarms("False alarms", [*kinds, *jobs])
+    _print_caught("Faults caught, in % of those on days that are judged (in brackets: of how many)", [*kinds, *jobs])
+    print("Kinds: without faults of learning progress. Ordinary days: no school had a holiday in the week before.")
 
 
-def _print_alarms(title: str, rows: list[tuple[str, dict[str, Any]]]) -> None:
-    columns = ("", "job-days", "too early", "judged", "false alarms", "share", "one halved", "caught", "(any day)")
+def _print_false_alarms(title: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
     print_table(
         title,
-        (*columns, "all halved, ordinary", "caught", "all halved", "caught", "one doubled", "all doubled"),
+        ("", "job-days", "too early", "judged", "false alarms", "share of job-days"),
         [
             (
                 name,
                 *(row["job_days"], row["early_days"], _percent(row["judged_share"])),
                 *(row["false_alarms"], _percent(row["false_alarm_share"])),
-                *(row["one_halved"], _percent(row["one_halved_share"]), _percent(row["one_halved_any_day_share"])),
-                *(row["all_halved_ordinary"], _percent(row["all_halved_ordinary_share"])),
-                *(row["all_halved"], _percent(row["all_halved_share"])),
-                *(_percent(row["one_doubled_share"]), _percent(row["all_doubled_share"])),
             )
             for name, row in rows
         ],
     )
 
 
+def _print_caught(title: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    names = ("one_halved", "one_halved_any_day", "all_halved_ordinary", "all_halved", "one_doubled", "all_doubled")
+    titles = ("one halved", "on any day", "all halved, ordinary day", "all halved", "one doubled", "all doubled")
+    print_table(
+        title,
+        ("", *titles),
+        [
+            (name, *(f"{_percent(row[f'{fault}_share']) or '–'} ({row[fault]})" for fault in names))
+            for name, row in rows
+        ],
+    )
+
+
 def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{share * 100:.1f} %" if share >= 0.1 else f"{share * 100:.2f} %"
+    return None if share is None else f"{share:.2%}" if share < 0.1 else f"{share:.1%}"
 
 
 def print_statements(statements: Iterable[tuple[str, float, str]]) -> None:

@@ -12,7 +12,7 @@ from aivo_luigi.cli.shared import nothing_has_run
 @json_option
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> None:
-    """Show the alerts that fire: late, failed and lost runs, stale dimensions, too many rejected rows.
+    """Show the alerts that fire: late, failed and lost runs, stale dimensions, rejected rows, unusual row counts.
 
     Exits with 1 if any fires. What each means, and what to do, is in docs/operations.md; the limits are in section
     [alerts] of luigi.cfg.
