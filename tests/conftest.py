@@ -47,8 +47,8 @@ def databases(server: AnyServer) -> Iterator[Databases]:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test meets the databases, or the debugging, of the person who runs it."""
-    urls = ("OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL")
+    """No test meets the databases, the webhook or the debugging of the person who runs it."""
+    urls = ("OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL", "ETL_ALERT_WEBHOOK_URL")
     for name in (*urls, *(f"{url}_FILE" for url in urls), "ETL_DEBUG"):
         monkeypatch.delenv(name, raising=False)
 

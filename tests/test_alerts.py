@@ -175,6 +175,6 @@ def test_the_command_and_the_task_say_what_fires_and_fail(calm: Pipeline) -> Non
     task = calm.luigi("Check")
     assert task.returncode == 30
     assert (
-        "1 alerts fire (failed: sync_dim_user for 2025-03-11: the last run failed: learner … is wrong)" in task.stderr
+        "1 alert fires (failed: sync_dim_user for 2025-03-11: the last run failed: learner … is wrong)" in task.stderr
     )
     assert str(uid("a learner")) not in task.stderr

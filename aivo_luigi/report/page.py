@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from aivo_luigi.errors import without_ids
+from aivo_luigi.errors import mask_ids
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.report import plots
 from aivo_luigi.report.heat_map import cells_by_job, months
@@ -164,7 +164,7 @@ def _templates() -> Environment:
         "breakable": _breakable,
         "run_state": run_state,
         "reason": reason,
-        "without_ids": without_ids,
+        "mask_ids": mask_ids,
     }
     return environment
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
-from aivo_luigi.errors import without_ids
+from aivo_luigi.errors import mask_ids
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.monitoring.alerts import allowed_hours
 from aivo_luigi.report.queries import Numbers, Row
@@ -73,4 +73,4 @@ def _absent(now: datetime, job: str, day: date) -> State:
 def reason(row: Row | None) -> str:
     """Why the last run failed, if it did, without ids."""
     error: Any = row and (row.get("last_error") or row.get("error_message"))
-    return without_ids(error) if error else ""
+    return mask_ids(error) if error else ""

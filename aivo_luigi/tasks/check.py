@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import luigi
 
-from aivo_luigi.errors import AlertError, describe, without_ids
+from aivo_luigi.errors import AlertError, describe, mask_ids
 from aivo_luigi.monitoring.alerts import firing_alerts
+from aivo_luigi.monitoring.messages import for_chat, one_line
+from aivo_luigi.monitoring.webhook import given_webhook, send_if_given, telling_of_failure
 from aivo_luigi.tasks.wrappers import JOB_NAMES
-
-_SHOWN = 5
 
 
 class Check(luigi.Task):
@@ -19,13 +19,14 @@ class Check(luigi.Task):
         return False
 
     def run(self) -> None:
-        """Raises AlertError when an alert fires."""
-        firing = firing_alerts(JOB_NAMES)
+        """Raises AlertError when an alert fires, and sends it to the webhook where one is given."""
+        webhook = given_webhook()
+        with telling_of_failure(webhook):
+            firing = firing_alerts(JOB_NAMES)
         if firing:
-            first = "; ".join(f"{alert.name}: {alert.sentence()}" for alert in firing[:_SHOWN])
-            # What fails here may be mailed: a failed run's message can name the ids of rows.
-            raise AlertError(f"{len(firing)} alerts fire ({without_ids(first)}): see aivo-etl check")
+            send_if_given(webhook, for_chat(firing))
+            raise AlertError(f"{one_line(firing)}: see aivo-etl check")
 
     def on_failure(self, exception: BaseException) -> str:
         """The reason in one line, for the visualiser and Luigi's mail."""
-        return describe(exception)
+        return mask_ids(describe(exception))
