@@ -8,7 +8,7 @@ import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timezone
 from pathlib import Path
 from urllib.request import urlopen
@@ -16,6 +16,8 @@ from uuid import UUID
 
 import pytest
 import tenacity
+from click.testing import CliRunner, Result
+from luigi import LuigiStatusCode
 from support.command import aivo_etl
 from support.luigid import Luigid
 from support.mail import Mailbox, mailbox, text_of
@@ -24,6 +26,8 @@ from support.server import free_port
 from support.webhook import PATH, Chat, chat
 from support.world import World, uid
 
+from aivo_luigi import Check
+from aivo_luigi.cli import main
 from aivo_luigi.errors import ConfigurationError, NotificationError, describe, mask_ids, redact
 from aivo_luigi.monitoring import webhook as module
 from aivo_luigi.monitoring.alerts import Alert
@@ -35,6 +39,7 @@ DAY = date(2025, 3, 11)
 RANGE = ("--start", "2025-01-14", "--stop", "2025-01-17")
 TOKEN = PATH.rpartition("/")[2]
 ANNA = uid("anna")
+RunCheck = Callable[[], tuple[bool, str]]
 
 
 @pytest.fixture
@@ -66,8 +71,20 @@ def firing(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def check(pipeline: Pipeline, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return aivo_etl("check", *options, **pipeline.environment, **variables)
+def check(*options: str, **variables: str | None) -> Result:
+    """The command, in this process and its environment."""
+    return CliRunner().invoke(main, ["check", *options], env={"COLUMNS": "250", **variables})
+
+
+@pytest.fixture
+def task(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> RunCheck:
+    """Runs the task Check in this process: whether it succeeded, and what the log says."""
+
+    def run() -> tuple[bool, str]:
+        caplog.clear()
+        return bool(pipeline.run(Check).status == LuigiStatusCode.SUCCESS), caplog.text
+
+    return run
 
 
 def send(text: str = "hello") -> None:
@@ -79,9 +96,10 @@ def send(text: str = "hello") -> None:
 # The webhook
 
 
-def test_one_message_tells_of_all_that_fires(firing: Pipeline, hook: Chat) -> None:
-    told = check(firing, "--notify", ETL_ALERT_WEBHOOK_URL=hook.url)
-    assert (told.returncode, told.stderr) == (1, "")
+@pytest.mark.usefixtures("firing")
+def test_one_message_tells_of_all_that_fires(hook: Chat) -> None:
+    told = check("--notify")
+    assert (told.exit_code, told.stderr) == (1, "")
     assert f"{str(ANNA).upper()} & <others>" in told.stdout
     (message,) = hook.messages
     assert message[0] == PATH
@@ -94,40 +112,48 @@ def test_one_message_tells_of_all_that_fires(firing: Pipeline, hook: Chat) -> No
     assert "aivo-etl check" in last
 
 
-def test_nothing_is_sent_unless_asked_for_nor_when_nothing_fires(
-    firing: Pipeline, warehouse_url: str, hook: Chat
-) -> None:
-    assert check(firing, ETL_ALERT_WEBHOOK_URL=hook.url).returncode == 1
+def test_nothing_is_sent_unless_asked_for_nor_when_nothing_fires(firing: Pipeline, hook: Chat) -> None:
+    assert check().exit_code == 1
     firing.warehouse.execute("delete from etl_job_runs")
-    assert check(firing, "--notify", ETL_ALERT_WEBHOOK_URL=hook.url).returncode == 0
+    assert check("--notify").exit_code == 0
     assert hook.messages == []
 
 
 def test_the_url_may_stand_in_a_file(firing: Pipeline, hook: Chat) -> None:
     file = firing.folder / "url"
     file.write_text(f"{hook.url}\n")
-    assert check(firing, "--notify", "--json", ETL_ALERT_WEBHOOK_URL_FILE=str(file)).returncode == 1
+    told = check("--notify", "--json", ETL_ALERT_WEBHOOK_URL=None, ETL_ALERT_WEBHOOK_URL_FILE=str(file))
+    assert (told.exit_code, told.stderr) == (1, "")
+    assert len(json.loads(told.stdout)) == 6
     assert len(hook.messages) == 1
 
 
-def test_the_task_sends_wherever_the_variable_is_set(firing: Pipeline, hook: Chat) -> None:
-    task = firing.luigi("Check", env={"ETL_ALERT_WEBHOOK_URL": hook.url})
-    assert task.returncode == 30
-    assert "6 alerts fire (failed: sync_dim_user" in task.stderr
+@pytest.mark.usefixtures("firing")
+def test_the_task_sends_wherever_the_variable_is_set(
+    task: RunCheck, hook: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    succeeded, log = task()
+    assert not succeeded
+    assert "6 alerts fire (failed: sync_dim_user" in log
     assert len(hook.messages) == 1
-    assert firing.luigi("Check", env={"ETL_ALERT_WEBHOOK_URL": None}).returncode == 30
+    monkeypatch.delenv("ETL_ALERT_WEBHOOK_URL")
+    assert not task()[0]
     assert len(hook.messages) == 1
 
 
-def test_a_warehouse_that_cannot_be_asked_is_told_too(pipeline: Pipeline, hook: Chat) -> None:
-    gone = f"postgresql://etl:hidden@127.0.0.1:{free_port()}/nowhere"
-    variables = {"OLTP_DATABASE_URL": gone, "WAREHOUSE_DATABASE_URL": gone, "ETL_ALERT_WEBHOOK_URL": hook.url}
-    told = aivo_etl("check", "--notify", **variables)
-    assert told.returncode == 1
+def test_a_warehouse_that_cannot_be_asked_is_told_too(
+    task: RunCheck, hook: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"):
+        monkeypatch.setenv(variable, f"postgresql://etl:hidden@127.0.0.1:{free_port()}/nowhere")
+    told = check("--notify")
+    assert told.exit_code == 1
     assert "the warehouse can't be reached" in told.stderr
-    assert pipeline.luigi("Check", env=variables).returncode == 30
+    assert not task()[0]
     assert ["can't look for alerts: the warehouse can't be reached" in text for text in hook.texts] == [True, True]
     assert "hidden" not in str(hook.messages)
+    assert check().exit_code == 1
+    assert len(hook.messages) == 2
 
 
 @pytest.mark.usefixtures("at_once")
@@ -180,34 +206,52 @@ def test_a_url_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, url: str) -
     assert url not in str(told.value)
 
 
-def test_to_notify_without_a_webhook_is_an_error_before_anything_fires(pipeline: Pipeline) -> None:
-    told = check(pipeline, "--notify")
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr.splitlines() == [
-        "aivo-etl: ETL_ALERT_WEBHOOK_URL is not set: it says where --notify sends what fires"
-    ]
-
-
-@pytest.mark.parametrize("debug", ["", "true"])
-def test_a_webhook_that_fails_hides_no_alert_and_its_url_is_told_nowhere(
-    firing: Pipeline, hook: Chat, debug: str
+def test_a_webhook_that_cannot_be_used_is_told_before_it_is_needed_and_hides_no_alert(
+    firing: Pipeline, task: RunCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variables = {"ETL_ALERT_WEBHOOK_URL": hook.url, "ETL_DEBUG": debug}
-    hook.answers = [404, 404]
-    command = check(firing, "--notify", **variables)
-    assert command.returncode == 1
+    command = check("--notify")
+    assert command.exit_code == 1
     assert "sync_dim_user" in command.stdout
-    (line,) = command.stderr.splitlines() if not debug else command.stderr.splitlines()[-1:]
+    unset = "aivo-etl: ETL_ALERT_WEBHOOK_URL is not set: it says where --notify sends what fires"
+    assert command.stderr.splitlines() == [unset]
+    monkeypatch.setenv("ETL_ALERT_WEBHOOK_URL", f"hooks.example.com{PATH}")
+    succeeded, log = task()
+    assert not succeeded
+    assert "6 alerts fire" in log
+    assert "ETL_ALERT_WEBHOOK_URL is no URL" in log
+    firing.warehouse.execute("delete from etl_job_runs")
+    assert check("--notify").exit_code == 1
+    succeeded, log = task()
+    assert not succeeded
+    assert "ETL_ALERT_WEBHOOK_URL is no URL" in log
+    assert TOKEN not in log
+
+
+@pytest.mark.usefixtures("firing")
+def test_a_webhook_that_fails_is_told_in_one_line_and_hides_no_alert(task: RunCheck, hook: Chat) -> None:
+    hook.answers = [404, 404]
+    command = check("--notify")
+    assert command.exit_code == 1
+    assert "sync_dim_user" in command.stdout
+    (line,) = command.stderr.splitlines()
     assert "the webhook did not take the message (it answered 404 Not Found)" in line
-    task = firing.luigi("Check", env=variables)
-    assert task.returncode == 30
-    assert "6 alerts fire" in task.stderr
-    assert "the webhook did not take the message" in task.stderr
-    assert len(hook.messages) == 2
+    succeeded, log = task()
+    assert not succeeded
+    assert "6 alerts fire" in log
+    assert "the webhook did not take the message" in log
+
+
+def test_the_url_is_told_nowhere_also_with_details(firing: Pipeline, hook: Chat) -> None:
+    variables = {"ETL_ALERT_WEBHOOK_URL": hook.url, "ETL_DEBUG": "true"}
+    hook.answers = [404, 404]
+    told = [aivo_etl("check", "--notify", **firing.environment, **variables), firing.luigi("Check", env=variables)]
+    assert [process.returncode for process in told] == [1, 30]
     rows = json.dumps(firing.warehouse.rows("select * from etl_job_runs"), default=str)
-    for text in (command.stdout, command.stderr, task.stdout, task.stderr, rows):
+    for process in told:
+        assert "the webhook did not take the message" in process.stderr
+        assert "Traceback" in process.stderr
         for hidden in (hook.url, PATH, TOKEN):
-            assert hidden not in text
+            assert hidden not in process.stdout + process.stderr + rows
 
 
 def test_the_libraries_log_holds_no_url(hook: Chat, caplog: pytest.LogCaptureFixture) -> None:

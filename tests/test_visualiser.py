@@ -18,16 +18,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-import luigi.scheduler
+import luigi
 import psycopg2
 import pytest
+from luigi.scheduler import Scheduler
+from luigi.worker import Worker
 from support.browser import Browser, Visit
 from support.luigid import Luigid
 from support.pipeline import REPOSITORY, Pipeline, write_config
 from support.runs import JOBS, runs
 from support.world import World, at
 
-from aivo_luigi import RunAll
+import aivo_luigi.jobs.task
+from aivo_luigi import BuildFactSessions, RunAll, SyncDimSubject
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -204,27 +207,32 @@ def metrics_of(luigid: Luigid) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
 
-@pytest.mark.usefixtures("lessons")
-def test_the_days_of_a_batch_link_to_the_report_as_a_whole(pipeline: Pipeline, luigid: Luigid) -> None:
+def links_of(*tasks: luigi.Task) -> list[tuple[str, str | None]]:
+    """Runs the tasks in this process; what Luigi's scheduler then knows, by the task's name."""
+    scheduler = Scheduler()
+    with Worker(scheduler, worker_id="worker") as worker:
+        for task in tasks:
+            worker.add(task)
+        assert worker.run()
+    return [(task["name"], task["tracking_url"]) for task in scheduler.task_list().values()]
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_the_days_of_a_batch_link_to_the_report_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Luigi gives them all the same link."""
-    of_three = ("RangeDaily", "--of", "BuildFactSessions", "--start", "2025-01-14", "--stop", "2025-01-17")
-    assert pipeline.luigi(*of_three, config=luigid.config).returncode == 0
-    found = [link for name, link in links(luigid) if name == "BuildFactSessions"]
-    assert found == [REPORT] * 4  # three days, and the batch
+    monkeypatch.setattr(aivo_luigi.jobs.task, "_report_url", lambda: REPORT)
+    found = links_of(*(BuildFactSessions(date=date(2025, 1, day)) for day in (14, 15, 16)))
+    assert [link for name, link in found if name == "BuildFactSessions"] == [REPORT] * 4  # three days, and the batch
 
 
-def test_without_a_report_there_is_no_link(pipeline: Pipeline, tmp_path: Path) -> None:
-    luigid = Luigid(tmp_path)
-    try:
-        assert pipeline.luigi("SyncDimSubject", config=luigid.config).returncode == 0
-        assert links(luigid) == [("SyncDimSubject", None)]
-    finally:
-        luigid.stop()
+@pytest.mark.usefixtures("pipeline")
+def test_without_a_report_there_is_no_link() -> None:
+    assert links_of(SyncDimSubject(date=date(2025, 1, 15))) == [("SyncDimSubject", None)]
 
 
 def test_a_finished_task_stays_for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """luigid's own scheduler, with luigi.cfg; only its clock is the test's."""
-    scheduler, now, hour = luigi.scheduler.Scheduler(), time.time(), 3600
+    scheduler, now, hour = Scheduler(), time.time(), 3600
 
     def is_there_after(hours: float) -> bool:
         monkeypatch.setattr(luigi.scheduler.time, "time", lambda: now + hours * hour)

@@ -31,13 +31,14 @@ def check(context: click.Context, as_json: bool, notify: bool) -> None:
     from aivo_luigi.monitoring.webhook import required_webhook, telling_of_failure
     from aivo_luigi.tasks.wrappers import JOB_NAMES
 
-    webhook = required_webhook() if notify else None
-    with telling_of_failure(webhook):
+    with telling_of_failure(notify):
         if nothing_has_run(as_json):
             return
         firing = firing_alerts(JOB_NAMES)
     print_alerts(firing, as_json)
-    if firing:
-        if webhook:
+    if notify:
+        webhook = required_webhook()
+        if firing:
             webhook.send(for_chat(firing))
+    if firing:
         context.exit(1)

@@ -98,22 +98,23 @@ def required_webhook() -> Webhook:
     return webhook
 
 
-def send_if_given(webhook: Webhook | None, text: str) -> None:
-    """Sends the text where there is a webhook; one that doesn't take it is told in the log, and hides nothing."""
+def send_where_given(text: str) -> None:
+    """Sends the text where a webhook is given; one that doesn't take it is told in the log, and hides nothing."""
     try:
-        if webhook:
+        if webhook := given_webhook():
             webhook.send(text)
     except EtlError as error:
         logger.error(describe(error))
 
 
 @contextmanager
-def telling_of_failure(webhook: Webhook | None) -> Iterator[None]:
+def telling_of_failure(wanted: bool = True) -> Iterator[None]:
     """Sends a message, too, where the block fails: who can't look can't say that all is well."""
     try:
         yield
     except Exception as error:
-        send_if_given(webhook, failure_for_chat(error))
+        if wanted:
+            send_where_given(failure_for_chat(error))
         raise
 
 

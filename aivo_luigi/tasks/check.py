@@ -7,7 +7,7 @@ import luigi
 from aivo_luigi.errors import AlertError, describe, mask_ids
 from aivo_luigi.monitoring.alerts import firing_alerts
 from aivo_luigi.monitoring.messages import for_chat, one_line
-from aivo_luigi.monitoring.webhook import given_webhook, send_if_given, telling_of_failure
+from aivo_luigi.monitoring.webhook import given_webhook, send_where_given, telling_of_failure
 from aivo_luigi.tasks.wrappers import JOB_NAMES
 
 
@@ -20,12 +20,12 @@ class Check(luigi.Task):
 
     def run(self) -> None:
         """Raises AlertError when an alert fires, and sends it to the webhook where one is given."""
-        webhook = given_webhook()
-        with telling_of_failure(webhook):
+        with telling_of_failure():
             firing = firing_alerts(JOB_NAMES)
         if firing:
-            send_if_given(webhook, for_chat(firing))
+            send_where_given(for_chat(firing))
             raise AlertError(f"{one_line(firing)}: see aivo-etl check")
+        given_webhook()  # one that can't be used is told before it is needed
 
     def on_failure(self, exception: BaseException) -> str:
         """The reason in one line, for the visualiser and Luigi's mail."""
