@@ -176,7 +176,16 @@ def _told(what: str, variable: str) -> Iterator[None]:
             f"the {what} does not take a setting ({describe(error)}): check the timeouts and work_mem of [etl]"
         ) from error
     except psycopg2.Error as error:
-        raise ConfigurationError(f"the {what} can't be reached ({describe(error)}): check {variable}") from error
+        raise ConfigurationError(
+            f"the {what} can't be reached ({describe(error)}): {_advice(error, variable)}"
+        ) from error
+
+
+def _advice(error: psycopg2.Error, variable: str) -> str:
+    """What to do about a connection that could not be had."""
+    if "certificate" in str(error):
+        return f"{variable} must name a host that the server's certificate holds, and as sslrootcert who signed it"
+    return f"check {variable}"
 
 
 def _options() -> dict[str, Any]:
