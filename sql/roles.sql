@@ -61,8 +61,9 @@ grant select (
 
 \if :{?loader}
 
--- The warehouse's loader: rows in and out, temporary tables to stage them, and no table of its own. Partitions are made
--- by a function of the owner's. What is granted on a fact holds for its partitions, those to come included.
+-- The warehouse's loader: rows in and out, temporary tables to stage them, and no table of its own. Partitions are
+-- made, and dropped by retention, by functions of the owner's. What is granted on a fact holds for its partitions, also
+-- for those to come.
 select format('create role %I login', :'loader') as command
 where not exists (select from pg_roles where rolname = :'loader')
 \gexec
@@ -74,9 +75,10 @@ revoke all on all sequences in schema :"place" from :"loader";
 grant connect, temporary on database :"owns" to :"loader";
 grant usage on schema :"place" to :"loader";
 grant select, insert, update on
-dim_tenant, dim_learner, dim_user, dim_subject, dim_skill, etl_watermarks, learner_skill_history, etl_job_runs
+dim_tenant, dim_learner, dim_user, dim_subject, dim_skill, etl_watermarks
 to :"loader";
 grant select, insert, update, delete on
+etl_job_runs, learner_skill_history,
 fact_sessions, fact_focus_events, fact_homework_events, fact_learning_progress, fact_recommendation_events
 to :"loader";
 grant usage on sequence
@@ -87,7 +89,7 @@ grant select, insert, delete on etl_rejected_rows to :"loader";
 grant select on
 dim_tenant_latest, etl_recent_runs, etl_daily_success, etl_job_days, etl_freshness, etl_rejects, _yoyo_migration
 to :"loader";
-grant execute on function etl_ensure_day(text, date), etl_analyze(text) to :"loader";
+grant execute on function etl_ensure_day(text, date), etl_analyze(text), etl_drop_month(text, date) to :"loader";
 
 \endif
 
