@@ -27,6 +27,7 @@ TEST = [
     "setuptools>=70.1",  # builds the wheel that the tests look into
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
     "aiosmtpd>=1.4",  # a mail server on loopback
+    "trustme>=1.1",  # certificates for the tests of TLS
     "psutil>=5.9",  # memory and child processes of the runs under test
     "playwright>=1.45",  # drives the machine's Chromium: pages as people see them
 ]
