@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import luigi
+from luigi.cmdline_parser import CmdlineParser
 
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, secret
 
@@ -82,6 +84,20 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
             if isinstance(error.__cause__, ConfigurationError):
                 raise error.__cause__ from None
             raise
+
+
+def settings() -> etl:
+    """Section [etl] as it stands now: read again only when the section or the command line is another."""
+    written: tuple[Any, ...] = ()
+    with suppress(KeyError):  # no such section
+        written = tuple(luigi.configuration.get_config()["etl"].items())
+    return _read_settings(written, CmdlineParser.get_instance())
+
+
+@lru_cache(maxsize=1)
+def _read_settings(_written: tuple[Any, ...], _command_line: object) -> etl:
+    """Luigi takes 0.7 ms to read a section, and a job asks several times."""
+    return etl()
 
 
 class alerts(luigi.Config):  # noqa: N801 - as above

@@ -66,7 +66,7 @@ def test_a_plan_with_late_names_what_changed_in_the_source(pipeline: Pipeline, w
 
 def test_a_plan_of_an_empty_warehouse_makes_nothing(empty_url: str, source_url: str) -> None:
     urls = {"OLTP_DATABASE_URL": source_url, "WAREHOUSE_DATABASE_URL": empty_url}
-    for command in (["plan"], ["run", "--dry-run"], ["migrate", "--dry-run"]):
+    for command in (["plan"], ["run", "--dry-run"], ["late", "--dry-run"], ["migrate", "--dry-run"]):
         assert aivo_etl(*command, **urls).returncode == 0
     assert "0001_dimensions" in aivo_etl("migrate", "--dry-run", **urls).stdout
     database = Database(empty_url)

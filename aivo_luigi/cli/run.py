@@ -19,6 +19,7 @@ from aivo_luigi.cli.options import (
     together,
     workers_option,
 )
+from aivo_luigi.cli.shared import nothing_has_run
 
 _run_options = together(date_option, force_option, workers_option, dry_run_option, settings_options)
 
@@ -103,7 +104,8 @@ def late(day: date | None, look_back_days: int | None, workers: int, dry_run: bo
 
     task = RebuildLateDays(date=day, look_back_days=look_back_days)
     if dry_run:
-        print_plan(late_steps(task), as_json=False)
+        if not nothing_has_run():
+            print_plan(late_steps(task), as_json=False)
     else:
         _exit_with([task], workers)
 

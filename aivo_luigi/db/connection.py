@@ -21,7 +21,7 @@ from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
 from psycopg2.pool import ThreadedConnectionPool
 
 from aivo_luigi import sqlfiles
-from aivo_luigi.config import database_urls, etl
+from aivo_luigi.config import database_urls, settings
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
 
 logger = logging.getLogger("luigi-interface")
@@ -143,12 +143,12 @@ def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgCo
 
 def _set_up(connection: Connection) -> None:
     """A new connection; psycopg2 makes them without autocommit."""
-    settings = etl()
+    limits = settings()
     connection.file(
         "session.sql",
-        statement_timeout=str(settings.statement_timeout * 1000),
-        lock_timeout=str(settings.lock_timeout * 1000),
-        work_mem=settings.work_mem,
+        statement_timeout=str(limits.statement_timeout * 1000),
+        lock_timeout=str(limits.lock_timeout * 1000),
+        work_mem=limits.work_mem,
     )
 
 
@@ -181,7 +181,7 @@ def _told(what: str, variable: str) -> Iterator[None]:
 
 def _options() -> dict[str, Any]:
     """Both sides of a COPY must spell text the same way, so that no database's own client_encoding may count."""
-    return {"connect_timeout": etl().connect_timeout, "client_encoding": "UTF8"}
+    return {"connect_timeout": settings().connect_timeout, "client_encoding": "UTF8"}
 
 
 def _pool(url: str) -> ThreadedConnectionPool:

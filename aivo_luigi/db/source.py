@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import psycopg2
 
-from aivo_luigi.config import database_urls, etl
+from aivo_luigi.config import database_urls, settings
 from aivo_luigi.dates import day_end
 from aivo_luigi.db.connection import Connection, connect_source
 from aivo_luigi.errors import SourceError, describe
@@ -46,7 +46,7 @@ def snapshot(application_name: str, day: date, day_is_over: bool) -> Iterator[Sn
         assert row is not None
         clock, reached, is_replica = row
         lags = day_is_over and (reached is None or reached < day_end(day))
-        if lags and not etl().allow_lagging_source:
+        if lags and not settings().allow_lagging_source:
             what = "the replica has replayed" if is_replica else "the source's clock says"
             raise SourceError(
                 f"{what} {reached or 'nothing'}: {day} has not ended there yet; run again later, or build it as it is "

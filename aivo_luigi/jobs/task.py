@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import luigi
 from luigi.rpc import RPCError
 
-from aivo_luigi.config import etl
-from aivo_luigi.errors import EtlError, describe
+from aivo_luigi.config import settings
+from aivo_luigi.errors import ConfigurationError, EtlError, describe
 from aivo_luigi.jobs.completeness import RunTarget
 from aivo_luigi.jobs.day_task import DayTask
 from aivo_luigi.jobs.parameters import DayParameter, days_of, many_days, once
@@ -158,7 +158,7 @@ class FactJob(Job):
     @property
     def max_batch_size(self) -> int:  # type: ignore[override]
         """How many days Luigi may hand out at once."""
-        return int(etl().batch_days)
+        return int(settings().batch_days)
 
     def run(self) -> Iterator[list[Job]] | None:
         """Runs the day, or the days of a batch."""
@@ -173,6 +173,8 @@ class FactJob(Job):
             try:
                 result = run_job(self.spec(), day, self.force, self._report_of(day, done))
                 logger.info("%s for %s: %s", self.job_name(), day, result.summary())
+            except ConfigurationError:  # a database that can't be reached: no other day would fare better
+                raise
             except Exception as error:
                 failed.append(type(self)(day, force=self.force, force_scope=self.force_scope, failure=describe(error)))
         if failed:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import luigi
 import psycopg2
 
-from aivo_luigi.config import etl
+from aivo_luigi.config import settings
 from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
@@ -51,7 +51,7 @@ class RebuildLateDays(luigi.Task):
     def find_late(self) -> list[tuple[Job, str]]:
         """The same, each with the reason."""
         open_warehouse(self.date)
-        days = etl().look_back_days if self.look_back_days is None else self.look_back_days
+        days = settings().look_back_days if self.look_back_days is None else self.look_back_days
         if days < 1:
             raise ConfigurationError(f"a look-back of {days} days holds no day: give --look-back-days 1 or more")
         built = built_days(FACTS, self.date - timedelta(days=days - 1), self.date)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from psycopg2 import sql
 
-from aivo_luigi.config import etl
+from aivo_luigi.config import settings
 from aivo_luigi.db import Connection
 from aivo_luigi.sqlfiles import identifiers
 
@@ -54,7 +54,7 @@ def changed_since(warehouse: Connection, source_table: str, rows: SourceRows, re
     if row is None or rows.clock < row[0] or rows.clock - row[1] >= reconcile:
         return None
     read_at: datetime = row[0]
-    return read_at - timedelta(hours=etl().late_commit_hours)
+    return read_at - timedelta(hours=settings().late_commit_hours)
 
 
 def move_watermark(warehouse: Connection, source_table: str, clock: datetime, whole: bool) -> None:
@@ -91,7 +91,7 @@ def read_members(
 
     `required`: columns without which a row can't be loaded, the dimension's business key first.
     """
-    since = changed_since(warehouse, source_table, rows, timedelta(hours=etl().reconcile_hours))
+    since = changed_since(warehouse, source_table, rows, timedelta(hours=settings().reconcile_hours))
     number = rows.stage(since)
     if since is not None and _members(warehouse, dimension, required, present) != rows.count():
         warehouse.execute("drop table stage")

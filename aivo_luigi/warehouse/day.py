@@ -9,7 +9,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
 
-from aivo_luigi.config import etl
+from aivo_luigi.config import settings
 from aivo_luigi.dates import day_end, to_date_key
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.errors import CheckError, GuardError
@@ -72,7 +72,7 @@ class DayPartition:
                 f"{load.job_name} for {load.day} read {expected} rows but would write {inserted}: nothing was "
                 "changed; please report this"
             )
-        if before and not inserted and not etl().allow_empty_rebuild:
+        if before and not inserted and not settings().allow_empty_rebuild:
             raise GuardError(
                 f"{load.job_name} for {load.day} would replace {before} rows by none: look at the source, or allow it "
                 "with --etl-allow-empty-rebuild"

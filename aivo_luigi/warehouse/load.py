@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from psycopg2 import sql
 
-from aivo_luigi.config import etl
+from aivo_luigi.config import settings
 from aivo_luigi.dates import day_end, day_start, to_date_key
 from aivo_luigi.db import Connection
 from aivo_luigi.errors import GuardError
@@ -54,8 +54,8 @@ class Load:
             "clock": self.clock,
             "whole": self.whole,
             "snapshot_at": day_end(self.day) - timedelta(microseconds=1),
-            "look_back_key": to_date_key(_days_away(self.day, -etl().look_back_days)),
-            "look_ahead_key": to_date_key(_days_away(self.day, etl().look_back_days)),
+            "look_back_key": to_date_key(_days_away(self.day, -settings().look_back_days)),
+            "look_ahead_key": to_date_key(_days_away(self.day, settings().look_back_days)),
         }
 
     def show_rows(self) -> None:
@@ -111,7 +111,7 @@ def guard_mass_close(what: str, table: str, closed: int, members: Callable[[], i
     An empty or half-restored source must not end the world. `--etl-allow-mass-close` lets it through. `members` counts
     the current ones; it is asked only where that matters.
     """
-    if closed <= 20 or etl().allow_mass_close:
+    if closed <= 20 or settings().allow_mass_close:
         return
     present = members()
     if closed * 5 > present:

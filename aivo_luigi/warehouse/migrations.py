@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 
 from aivo_luigi import sqlfiles
-from aivo_luigi.config import etl
+from aivo_luigi.config import settings
 from aivo_luigi.db import Connection
 from aivo_luigi.db.connection import open_connection
 from aivo_luigi.errors import WAREHOUSE_VARIABLE, SchemaError, describe
@@ -99,7 +99,7 @@ def _backend(url: str) -> Any:
         def connect(self, dburi: Any) -> Any:
             connection = open_connection(url, "warehouse", WAREHOUSE_VARIABLE, application_name="aivo_luigi migrate")
             connection.autocommit = True
-            connection.cursor().execute(f"set timezone = 'UTC'; set lock_timeout = '{etl().lock_timeout}s'")
+            connection.cursor().execute(f"set timezone = 'UTC'; set lock_timeout = '{settings().lock_timeout}s'")
             return connection
 
         def lock(self, timeout: int = 10) -> AbstractContextManager[None]:

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg2 import sql
 
 from aivo_luigi import sqlfiles
-from aivo_luigi.config import etl
+from aivo_luigi.config import settings
 from aivo_luigi.db import Connection
 from aivo_luigi.errors import GuardError
 
@@ -34,7 +34,7 @@ def reject_whole_rows(
         required=sqlfiles.identifiers(required, "staged"),
         names=sqlfiles.as_array(required),
     ).rowcount
-    if rejected and rejected > etl().max_reject_share * known:
+    if rejected and rejected > settings().max_reject_share * known:
         raise GuardError(
             f"{what} can't load {rejected} of {known} rows ({_first_few(warehouse)}): look at the source, or allow "
             "more with --etl-max-reject-share"

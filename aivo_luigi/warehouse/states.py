@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from aivo_luigi.config import etl
+from aivo_luigi.config import settings
 from aivo_luigi.db import Connection
 from aivo_luigi.warehouse.changes import SourceRows, changed_since, move_watermark
 from aivo_luigi.warehouse.load import guard_mass_close
@@ -33,7 +33,7 @@ class StateHistory:
 
         Raises GuardError when too many states would be gone, or can't be kept; `what` is the job and day.
         """
-        since = changed_since(warehouse, self.source_table, source, timedelta(days=etl().reconcile_days))
+        since = changed_since(warehouse, self.source_table, source, timedelta(days=settings().reconcile_days))
         whole = since is None
         read = self._read(warehouse, source, since, what)
         if not whole and _states(warehouse) != source.count():

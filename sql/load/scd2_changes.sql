@@ -7,6 +7,7 @@
 -- Variables: dimension, business_key, surrogate_key, differs (tracked attributes old and new), clock, whole (whether
 -- everything was read, so that what is missing is gone), not_rejected (condition).
 -- Reads stage and loaded: the rows of the source; and rejected: a row that can't be loaded is not gone.
+-- Where not everything was read, the last condition makes a left join of the full one: by the dimension's index.
 create temporary table scd2_change on commit drop as
 with closed as (
     select
@@ -29,6 +30,9 @@ compared as (
         current_version.effective_from,
         closed.ended_at,
         case
+            when incoming.:"business_key" is null and current_version.is_inferred then 'keep'
+            when incoming.:"business_key" is null and :not_rejected then 'close'
+            when incoming.:"business_key" is null then 'keep'
             when current_version.is_inferred then 'complete'
             when current_version.is_current and incoming.deleted_at is not null then 'close'
             when current_version.is_current and :differs then 'change'
@@ -38,28 +42,10 @@ compared as (
             else 'keep'
         end as what
     from loaded as incoming
-    left join :"dimension" as current_version
-        on
-            incoming.:"business_key" = current_version.:"business_key"
-            and current_version.is_current
+    full join (select * from :"dimension" where is_current) as current_version
+        on incoming.:"business_key" = current_version.:"business_key"
     left join closed on incoming.:"business_key" = closed.id
-),
-
-gone as (
-    select
-        current_version.:"surrogate_key" as current_key,
-        current_version.effective_from
-    from :"dimension" as current_version
-    where
-        :'whole'::boolean
-        and current_version.is_current
-        and not current_version.is_inferred
-        and not exists (
-            select
-            from loaded as incoming
-            where incoming.:"business_key" = current_version.:"business_key"
-        )
-        and :not_rejected
+    where :'whole'::boolean or incoming.:"business_key" is not null
 ),
 
 begun as (
@@ -84,17 +70,10 @@ select
     current_key,
     effective_from,
     case
-        when deleted_at is not null then etl_effective(deleted_at, effective_from, :'clock'::timestamptz)
+        when what = 'close' or deleted_at is not null
+            then etl_effective(deleted_at, effective_from, :'clock'::timestamptz)
     end as effective_to
-from begun
-union all
-select
-    'close' as what,
-    null as incoming_key,
-    current_key,
-    effective_from,
-    etl_effective(null, effective_from, :'clock'::timestamptz) as effective_to
-from gone;
+from begun;
 
 analyze scd2_change;
 
