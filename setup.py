@@ -9,7 +9,7 @@ DEMO = [
     "platformdirs>=4",  # where a user's data belongs on each operating system
 ]
 LUIGID = [
-    "prometheus-client>=0.20",  # luigid's counters at /metrics
+    "luigi[prometheus]>=3.8,<3.9",  # prometheus-client, as Luigi wants it: luigid's metrics
 ]
 TEST = [
     *DEMO,

@@ -17,7 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from support.image import STAGES, Container, build_image, make_base
-from support.manifests import K8S, REPOSITORY, tool
+from support.manifests import K8S, REPOSITORY
 from support.pipeline import Pipeline
 from support.runs import FACTS, runs
 from support.world import World
@@ -59,11 +59,6 @@ def test_every_locked_package_is_hashed(lock: Path) -> None:
     blocks = re.split(r"^(?=[a-z0-9])", lock.read_text(encoding="utf-8"), flags=re.M)
     assert len(pinned(lock)) == len([block for block in blocks if "==" in block]) > 0
     assert all("--hash=sha256:" in block for block in blocks if block.strip())
-
-
-def test_the_dockerfile_passes_its_linter() -> None:
-    done = subprocess.run([tool("hadolint"), str(K8S / "Dockerfile")], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
 
 
 def test_the_images_dependencies_are_hashed_wheels_and_nothing_else_is_fetched() -> None:

@@ -42,7 +42,7 @@ PODS = build(BASE).pods
 
 
 @pytest.fixture(scope="module")
-def with_webhook(tmp_path_factory: pytest.TempPathFactory) -> Build:
+def with_all(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """The production overlay with every component."""
     folder = tmp_path_factory.mktemp("everything")
     components = [os.path.relpath(path.parent, folder) for path in (K8S / "components").glob("*/kustomization.yaml")]
@@ -70,9 +70,9 @@ def test_the_cron_jobs_are_these() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_manifest_is_valid_to_kubernetes(version: str, with_webhook: Build) -> None:
+def test_every_manifest_is_valid_to_kubernetes(version: str, with_all: Build) -> None:
     secret = list(yaml.safe_load_all((K8S / "secret.example.yaml").read_text(encoding="utf-8")))
-    for manifest in [*with_webhook, *build(K8S / "overlays" / "local"), *secret]:
+    for manifest in [*with_all, *build(K8S / "overlays" / "local"), *secret]:
         used = kubernetes_validate.validate(manifest, version, strict=True)
         assert version.startswith(used), f"no schemas of Kubernetes {version}: those of {used} were used"
 
@@ -244,15 +244,21 @@ def test_luigid_reaches_nobody_and_jobs_reach_it() -> None:
     assert rule["ports"] == [{"protocol": "TCP", "port": container_of(PODS["luigid"])["ports"][0]["containerPort"]}]
 
 
-def test_only_the_check_reaches_a_webhook_and_only_where_it_is_wanted(with_webhook: Build) -> None:
+def test_only_the_check_reaches_a_webhook_and_only_where_it_is_wanted(with_all: Build) -> None:
     reaching = {
-        name
-        for name, pod in with_webhook.pods.items()
-        if "check-to-webhook" in policies_of(with_webhook, pod, "Egress")
+        name for name, pod in with_all.pods.items() if "check-to-webhook" in policies_of(with_all, pod, "Egress")
     }
     assert reaching == {"etl-check"}
-    given = {name for name, pod in with_webhook.pods.items() if "ETL_ALERT_WEBHOOK_URL" in str(container_of(pod))}
+    given = {name for name, pod in with_all.pods.items() if "ETL_ALERT_WEBHOOK_URL" in str(container_of(pod))}
     assert given == {"etl-check"}
+
+
+def test_every_pod_that_speaks_to_a_database_can_be_given_its_certificate(with_all: Build) -> None:
+    for name, pod in with_all.pods.items():
+        mounts = {mount["mountPath"]: mount["name"] for mount in container_of(pod)["volumeMounts"]}
+        volumes = {volume["name"]: volume.get("configMap", {}).get("name") for volume in pod_of(pod)["volumes"]}
+        assert ("/etc/database-ca" in mounts) == (name != "luigid"), name
+        assert name == "luigid" or volumes[mounts["/etc/database-ca"]] == "database-ca"
 
 
 def test_production_must_name_its_databases() -> None:
@@ -279,11 +285,11 @@ def test_the_urls_come_only_from_the_secret(name: str) -> None:
             assert entry["valueFrom"]["secretKeyRef"]["name"] == "db-secrets"
 
 
-def test_the_example_secret_has_exactly_the_keys_in_use_and_no_real_host(with_webhook: Build) -> None:
+def test_the_example_secret_has_exactly_the_keys_in_use_and_no_real_host(with_all: Build) -> None:
     (secret,) = yaml.safe_load_all((K8S / "secret.example.yaml").read_text(encoding="utf-8"))
     used = {
         entry["valueFrom"]["secretKeyRef"]["key"]
-        for pod in with_webhook.pods.values()
+        for pod in with_all.pods.values()
         for entry in container_of(pod).get("env", [])
         if "valueFrom" in entry
     }

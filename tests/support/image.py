@@ -149,15 +149,21 @@ def build_image(base: Path, folder: Path) -> dict[str, Container]:
     """Every stage of the Dockerfile by its name; the last one, which is the image, by the empty name."""
     built: dict[str, Container] = {}
     for stage in STAGES:
-        container = Container(folder / (stage.name or "image"))
-        subprocess.run(
-            ["cp", "-a", built[stage.base].root if stage.base in built else base, container.root], check=True
-        )
-        if stage.base in built:
-            before = built[stage.base]
-            container.environment, container.folder = dict(before.environment), before.folder
-            container.user, container.command = before.user, before.command
+        container = _begin(stage, built.get(stage.base), base, folder)
         for step in stage.steps:
             container.take(step, built)
         built[stage.name] = container
     return built
+
+
+def _begin(stage: Stage, before: Container | None, base: Path, folder: Path) -> Container:
+    """What a stage starts from; a file system that it doesn't change is not copied."""
+    origin = before.root if before else base
+    container = Container(origin)
+    if any(step.word in {"RUN", "COPY"} for step in stage.steps):
+        container.root = folder / (stage.name or "image")
+        subprocess.run(["cp", "-a", origin, container.root], check=True)
+    if before:
+        container.environment, container.folder = dict(before.environment), before.folder
+        container.user, container.command = before.user, before.command
+    return container
