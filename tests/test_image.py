@@ -13,6 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psycopg2
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -165,6 +166,23 @@ def test_the_image_has_luigis_exit_codes(image: dict[str, Container]) -> None:
     """They come from /etc/luigi/luigi.cfg: without it a failure would be 0."""
     done = image[""].run(["luigi", "--module", "aivo_luigi", "RunAll", "--date", "2025-13-01"])
     assert done.returncode == 40, done.stderr
+
+
+@needs_image
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_run_that_is_told_to_stop_ends_at_once(image: dict[str, Container], pipeline: Pipeline, workers: str) -> None:
+    """As process 1, while it waits for a lock of somebody else."""
+    command = ["luigi", "--module", "aivo_luigi", "RunAll", "--date", "2025-01-15", "--workers", workers]
+    with psycopg2.connect(pipeline.warehouse.url) as holder, holder.cursor() as cursor:
+        cursor.execute("lock table dim_tenant")
+        with subprocess.Popen(image[""].argv(command, **pipeline.environment)) as process:
+            while not pipeline.warehouse.value("select count(*) from pg_locks where not granted"):
+                assert process.poll() is None
+            (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            os.kill(int(child), signal.SIGTERM)
+            assert process.wait(timeout=10) == 143
+    holder.close()
+    assert runs(pipeline.warehouse, "RUNNING") == []
 
 
 @needs_image

@@ -162,6 +162,7 @@ def test_a_drained_node_costs_no_attempt(name: str) -> None:
     first = job_of(PODS[name])["podFailurePolicy"]["rules"][0]
     assert first == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert pod_of(PODS[name])["restartPolicy"] == "Never", "a pod failure policy asks for it; and the log is kept"
+    assert pod_of(PODS[name])["shareProcessNamespace"] is True, "as process 1 it would miss an early SIGTERM"
 
 
 # The restricted Pod Security Standard
