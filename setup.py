@@ -22,6 +22,7 @@ TEST = [
     "pyyaml>=6",
     "setuptools>=70.1",  # builds the wheel that the tests look into
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
+    "trustme>=1.1",  # certificates for the tests of TLS
     "psutil>=5.9",  # memory and child processes of the runs under test
 ]
 LINT = [

@@ -22,6 +22,7 @@ from psycopg2.pool import ThreadedConnectionPool
 
 from aivo_luigi import sqlfiles
 from aivo_luigi.config import database_urls, settings
+from aivo_luigi.db.pooler import require_sessions
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
 
 logger = logging.getLogger("luigi-interface")
@@ -31,6 +32,7 @@ _BEGIN = "begin isolation level read committed read write"
 _IDLE, _MOST = 2, 100  # connections to one database
 
 _pools: dict[str, ThreadedConnectionPool] = {}
+_sessions: set[str] = set()  # the databases of which each connection is known to be a session
 _in_use: set[PsycopgConnection] = set()
 
 
@@ -112,7 +114,7 @@ def connect_source(application_name: str) -> Iterator[Connection]:
 @contextmanager
 def _connect(url: str, application_name: str, what: str, variable: str) -> Iterator[Connection]:
     with _told(what, variable):
-        pool = _pool(url)
+        pool = _pool(url, what)
         try:
             raw = _check_out(pool, application_name)
         except (psycopg2.OperationalError, psycopg2.InterfaceError):
@@ -176,7 +178,16 @@ def _told(what: str, variable: str) -> Iterator[None]:
             f"the {what} does not take a setting ({describe(error)}): check the timeouts and work_mem of [etl]"
         ) from error
     except psycopg2.Error as error:
-        raise ConfigurationError(f"the {what} can't be reached ({describe(error)}): check {variable}") from error
+        raise ConfigurationError(
+            f"the {what} can't be reached ({describe(error)}): {_advice(error, variable)}"
+        ) from error
+
+
+def _advice(error: psycopg2.Error, variable: str) -> str:
+    """What to do about a connection that could not be had."""
+    if "certificate" in str(error):
+        return f"{variable} must name a host that the server's certificate holds, and as sslrootcert who signed it"
+    return f"check {variable}"
 
 
 def _options() -> dict[str, Any]:
@@ -184,13 +195,30 @@ def _options() -> dict[str, Any]:
     return {"connect_timeout": settings().connect_timeout, "client_encoding": "UTF8"}
 
 
-def _pool(url: str) -> ThreadedConnectionPool:
+def _pool(url: str, what: str) -> ThreadedConnectionPool:
     if url not in _pools:
         _watch_forks()
         # The first number is also how many a pool opens at once: one is enough to begin with.
-        _pools[url] = ThreadedConnectionPool(1, _MOST, url, **_options())
-        _pools[url].minconn = _IDLE
+        pool = ThreadedConnectionPool(1, _MOST, url, **_options())
+        if url not in _sessions:
+            _look_for_pooler(pool, url, what)
+        pool.minconn = _IDLE
+        _pools[url] = pool
     return _pools[url]
+
+
+def _look_for_pooler(pool: ThreadedConnectionPool, url: str, what: str) -> None:
+    """Once for each database and process, and before anything is set that a pooler would hand on to others."""
+    raw: PsycopgConnection = pool.getconn()
+    try:
+        raw.autocommit = True
+        require_sessions(raw, lambda: psycopg2.connect(url, **_options()), what)
+        raw.autocommit = False
+    except BaseException:
+        pool.closeall()
+        raise
+    pool.putconn(raw)
+    _sessions.add(url)
 
 
 @cache
