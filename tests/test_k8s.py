@@ -64,8 +64,8 @@ def test_there_is_an_overlay_for_production_and_one_for_a_try() -> None:
 
 
 def test_the_cron_jobs_are_these() -> None:
-    names = {"etl-dimensions", "etl-facts", "etl-full-day", "etl-late-data", "etl-check", "etl-backfill"}
-    assert set(CRONJOBS) == names
+    names = ("dimensions", "facts", "full-day", "late-data", "check", "retention", "backfill")
+    assert set(CRONJOBS) == {f"etl-{name}" for name in names}
     assert set(CRONJOBS) - set(STARTING) == {"etl-backfill"}, "a template never starts by itself"
 
 
@@ -105,9 +105,10 @@ def test_a_cron_job_never_runs_twice_at_once_nor_for_ever(name: str) -> None:
 
 
 def starts(schedule: str) -> set[tuple[int, int]]:
-    """The hours and minutes of a day at which a plain daily or hourly schedule starts."""
-    minute, hour, *rest = schedule.split()
-    assert rest == ["*", "*", "*"], f"{schedule}: a schedule that this test can't read"
+    """The hours and minutes of a day at which a plain hourly, daily or monthly schedule starts."""
+    minute, hour, day, *rest = schedule.split()
+    assert rest == ["*", "*"], f"{schedule}: a schedule that this test can't read"
+    assert day == "*" or hour != "*"
     return {(h, int(minute)) for h in (range(24) if hour == "*" else [int(hour)])}
 
 
@@ -122,6 +123,7 @@ def test_the_documented_schedules_are_kept() -> None:
     assert starts(CRONJOBS["etl-facts"]["spec"]["schedule"]) == {(2, 0)}
     assert starts(CRONJOBS["etl-full-day"]["spec"]["schedule"]) == {(3, 0)}
     assert starts(CRONJOBS["etl-late-data"]["spec"]["schedule"]) == {(5, 0)}
+    assert CRONJOBS["etl-retention"]["spec"]["schedule"].split()[2] == "2", "when the month before is complete"
     assert len(starts(CRONJOBS["etl-check"]["spec"]["schedule"])) == 24
 
 

@@ -153,6 +153,25 @@ def test_the_backfill_runs_on_two_workers(pipeline: Pipeline, world: World, clus
     assert cluster.workers() == [2]
 
 
+def test_the_monthly_retention_runs_as_it_stands(pipeline: Pipeline, cluster: Cluster) -> None:
+    """By the policy of the repository's luigi.cfg: rejected rows go after a year."""
+    for age in ("2 years", "1 month"):
+        pipeline.warehouse.execute(
+            "with run as ("
+            "    insert into etl_job_runs (id, job_name, run_date, target_date, status, started_at)"
+            "    values (gen_random_uuid(), 'build_fact_sessions', current_date - %(age)s::interval,"
+            "        current_date - %(age)s::interval, 'FAILED', now() - %(age)s::interval)"
+            "    returning id, job_name, target_date, started_at"
+            ")"
+            "insert into etl_rejected_rows (run_id, job_name, target_date, source_table, reason, payload, rejected_at)"
+            " select id, job_name, target_date, 'sessions', %(age)s, '{}', started_at from run",
+            age=age,
+        )
+    run(cluster, "etl-retention")
+    assert pipeline.warehouse.column("select reason from etl_rejected_rows") == ["1 month"]
+    assert cluster.done("Retention") == 1
+
+
 def test_every_cron_job_is_run_by_a_test_above() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert not [name for name in CRONJOBS if f'run(cluster, "{name}"' not in text]
