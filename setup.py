@@ -11,9 +11,14 @@ DEMO = [
 LUIGID = [
     "luigi[prometheus]>=3.8,<3.9",  # prometheus-client, as Luigi wants it: luigid's metrics
 ]
+REPORT = [
+    "jinja2>=3.1",  # the page's templates, which escape what they are given
+    "matplotlib>=3.8",  # its figures, as SVG; too large for every image that only runs jobs
+]
 TEST = [
     *DEMO,
     *LUIGID,
+    *REPORT,
     "pytest>=8",
     "pytest-xdist>=3.5",  # two cores, two test processes
     "hypothesis>=6.100",  # property tests: any history of the source
@@ -22,8 +27,10 @@ TEST = [
     "pyyaml>=6",
     "setuptools>=70.1",  # builds the wheel that the tests look into
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
+    "aiosmtpd>=1.4",  # a mail server on loopback
     "trustme>=1.1",  # certificates for the tests of TLS
     "psutil>=5.9",  # memory and child processes of the runs under test
+    "playwright>=1.45",  # drives the machine's Chromium: pages as people see them
 ]
 LINT = [
     "ruff>=0.6",
@@ -48,16 +55,18 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["aivo_luigi", "aivo_luigi.*"]),
     # aivo_luigi/sql and aivo_luigi/luigi.cfg are links to the top level: one place to edit, and they travel along.
-    package_data={"aivo_luigi": ["py.typed", "luigi.cfg", "sql/**/*.sql", "sql/**/*.csv"]},
+    package_data={"aivo_luigi": ["py.typed", "luigi.cfg", "sql/**/*.sql", "sql/**/*.csv", "report/templates/*"]},
     install_requires=[
         "luigi>=3.8,<3.9",
         "psycopg2-binary>=2.9.9",
-        "pandas>=2.2",  # tables for people: no code imports it yet
+        "pandas>=2.2",  # the report's numbers by day
         "yoyo-migrations>=9,<10",  # numbered SQL migrations
         "click>=8.1",  # the aivo-etl command
         "rich>=13.7",  # tables in a terminal
+        "httpx>=0.27",  # the webhook of alerts (Luigi would import requests into each run, if it were there)
+        "tenacity>=9",  # retries with back-off; Luigi needs it, too
     ],
-    extras_require={"demo": DEMO, "luigid": LUIGID, "test": TEST, "dev": [*TEST, *LINT]},
+    extras_require={"demo": DEMO, "luigid": LUIGID, "report": REPORT, "test": TEST, "dev": [*TEST, *LINT]},
     entry_points={"console_scripts": ["aivo-etl = aivo_luigi.cli:main"]},
     classifiers=[
         "Programming Language :: Python :: 3.10",

@@ -74,6 +74,9 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
         default="64MB", description="memory of the servers for each sort, hash or temporary table of a statement"
     )
     lock_timeout = _Whole(default=300, description="seconds to wait for a lock, another run's included")
+    report_url = luigi.Parameter(
+        default="", description="where people find the report of aivo-etl: Luigi's visualiser links each run there"
+    )
 
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:

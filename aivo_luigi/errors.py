@@ -10,6 +10,10 @@ from urllib.parse import unquote
 
 SOURCE_VARIABLE = "OLTP_DATABASE_URL"
 WAREHOUSE_VARIABLE = "WAREHOUSE_DATABASE_URL"
+WEBHOOK_VARIABLE = "ETL_ALERT_WEBHOOK_URL"
+
+_ID = re.compile(r"[0-9a-f]{4}(?:-?[0-9a-f]{4}){7}", re.IGNORECASE)
+_TOKEN = 12  # signs: a part of a webhook's URL that is so long is taken for one
 
 
 class EtlError(Exception):
@@ -46,6 +50,10 @@ class CheckError(EtlError):
 
 class AlertError(EtlError):
     """An alert fires."""
+
+
+class NotificationError(EtlError):
+    """What fires could not be sent to the webhook."""
 
 
 def secret(variable: str) -> str:
@@ -93,10 +101,18 @@ def _server_message(sqlstate: str, message: str) -> str:
 
 
 def redact(text: str) -> str:
-    """The text with the passwords of the two database URLs replaced by ***."""
-    for secret in _passwords():
+    """The text with the passwords of the two database URLs, and the webhook's URL, replaced by ***."""
+    for secret in _secrets():
         text = text.replace(secret, "***")
     return text
+
+
+def mask_ids(text: str) -> str:
+    """The text with every id of a row replaced by …, in each spelling that PostgreSQL takes for a UUID.
+
+    For what leaves the house: an id may be a learner's.
+    """
+    return _ID.sub("…", text)
 
 
 def _given(variable: str) -> str:
@@ -106,8 +122,14 @@ def _given(variable: str) -> str:
     return os.environ.get(variable, "")
 
 
-def _passwords() -> list[str]:
-    """Every spelling in which a password of ours could reach a message, the longest first.
+def _secrets() -> list[str]:
+    """Every spelling in which a secret of ours could reach a message, the longest first."""
+    found = _passwords() | _webhook_parts(_given(WEBHOOK_VARIABLE))
+    return sorted((part for part in found if len(part) > 2), key=len, reverse=True)
+
+
+def _passwords() -> set[str]:
+    """The passwords of the databases.
 
     A password that should have been percent-encoded is cut at its @, : or / by whoever reads the URL, and its parts
     turn up as a host or port: each part counts.
@@ -120,4 +142,17 @@ def _passwords() -> list[str]:
         for password in written:
             for spelling in (password, unquote(password)):
                 found |= {spelling, *re.split(r"[@:/?#&=\s]", spelling)}
-    return sorted((part for part in found if len(part) > 2), key=len, reverse=True)
+    return found
+
+
+def _webhook_parts(url: str) -> set[str]:
+    """A webhook's URL: as a whole, what follows the host, a password, and each part long enough for a token.
+
+    Its short words ("services", "hooks") are no secrets: they may stand in any message.
+    """
+    rest = url.partition("://")[2] or url
+    authority, slash, path = rest.partition("/")
+    user_info = authority.rpartition("@")[0]
+    parts = {path, user_info, *re.split(r"[/?#&=]", path)}
+    written = {url, rest, slash + path, user_info.partition(":")[2], *(part for part in parts if len(part) >= _TOKEN)}
+    return written | {unquote(part) for part in written}

@@ -16,6 +16,7 @@ os.environ["LUIGI_CONFIG_PATH"] = str(REPOSITORY / "luigi.cfg")
 import luigi.configuration  # noqa: E402
 import pytest  # noqa: E402
 from luigi.task_register import Register  # noqa: E402
+from support.browser import Browser, browser_for_tests  # noqa: E402
 from support.database import Database  # noqa: E402
 from support.databases import Databases  # noqa: E402
 from support.luigid import Luigid  # noqa: E402
@@ -46,8 +47,8 @@ def databases(server: AnyServer) -> Iterator[Databases]:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test meets the databases, or the debugging, of the person who runs it."""
-    urls = ("OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL")
+    """No test meets the databases, the webhook or the debugging of the person who runs it."""
+    urls = ("OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL", "ETL_ALERT_WEBHOOK_URL")
     for name in (*urls, *(f"{url}_FILE" for url in urls), "ETL_DEBUG"):
         monkeypatch.delenv(name, raising=False)
 
@@ -171,6 +172,21 @@ def luigid(tmp_path: Path) -> Iterator[Luigid]:
     luigid = Luigid(folder)
     yield luigid
     luigid.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A Chromium for the tests of a file: it takes a second to start, and other files should not pay for it."""
+    chromium = browser_for_tests()
+    yield chromium
+    chromium.stop()
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """`browser.visit(url)` opens a page; see support/browser.py."""
+    yield chromium
+    chromium.close_visits()
 
 
 def _make_source(url: str) -> None:

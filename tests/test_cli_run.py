@@ -219,7 +219,7 @@ def test_help_imports_neither_luigi_nor_a_driver() -> None:
         [sys.executable, "-c", code], env={"PYTHONPATH": str(PACKAGE)}, capture_output=True, text=True, check=True
     )
     assert "'click'" in shown.stdout
-    for heavy in ("luigi", "psycopg2", "rich", "pandas"):
+    for heavy in ("luigi", "psycopg2", "rich", "pandas", "jinja2", "matplotlib"):
         assert f"'{heavy}'" not in shown.stdout
 
 

@@ -35,6 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_sql_file(wheel: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"aivo_luigi/{path.relative_to(ROOT)}" for path in (ROOT / "sql").rglob("*") if path.is_file()}
+    expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "aivo_luigi/report/templates").iterdir()}
     assert expected | {"aivo_luigi/luigi.cfg", "aivo_luigi/py.typed"} <= inside
     assert not [name for name in inside if name.startswith(("tests", "k8s", "docs", "benchmarks"))]
 

@@ -12,6 +12,7 @@ from aivo_luigi.cli.compare import compare
 from aivo_luigi.cli.migrate import migrate
 from aivo_luigi.cli.plan import plan
 from aivo_luigi.cli.rejects import rejects
+from aivo_luigi.cli.report import report
 from aivo_luigi.cli.retention import retention
 from aivo_luigi.cli.run import build_facts, late, run, run_job, sync_dimensions
 from aivo_luigi.cli.status import status
@@ -64,6 +65,7 @@ for command in (
     status,
     check,
     rejects,
+    report,
     compare,
     retention,
     migrate,

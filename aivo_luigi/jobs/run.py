@@ -7,6 +7,7 @@ Everything from `stage` to SUCCESS is one transaction of the warehouse.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 from aivo_luigi.dates import day_end
@@ -21,10 +22,10 @@ from aivo_luigi.warehouse.members import infer_members
 from aivo_luigi.warehouse.rejects import record_rejects
 
 
-def run_job(job: JobSpec, day: date, force: str, report: Report) -> JobResult:
+def run_job(job: JobSpec, day: date, force: str, report: Report, started: Callable[[str], None]) -> JobResult:
     """Runs a job for a day, unless another run has completed it meanwhile; then SKIPPED, without a row.
 
-    Raises what went wrong, after the data are rolled back and the row says FAILED.
+    `started` is told the id of the row. Raises what went wrong, after the data are rolled back and the row says FAILED.
     """
     log_in_detail()
     label = f"aivo_luigi {job.name} {day}"
@@ -37,6 +38,7 @@ def run_job(job: JobSpec, day: date, force: str, report: Report) -> JobResult:
         run_id = record.start(warehouse, job.name, day, force)
         day_is_over = day_end(day) <= clock
         try:
+            started(run_id)
             result = _load(job, day, run_id, warehouse, report, label, day_is_over)
         except BaseException as error:
             record.fail(warehouse, run_id, error)

@@ -14,7 +14,7 @@ import luigi
 from luigi.rpc import RPCError
 
 from aivo_luigi.config import settings
-from aivo_luigi.errors import ConfigurationError, EtlError, describe
+from aivo_luigi.errors import ConfigurationError, EtlError, describe, mask_ids
 from aivo_luigi.jobs.completeness import RunTarget
 from aivo_luigi.jobs.day_task import DayTask
 from aivo_luigi.jobs.parameters import DayParameter, days_of, many_days, once
@@ -104,7 +104,7 @@ class Job(DayTask):
 
     def run_job(self) -> JobResult:
         """Runs the job unless it is complete; raises what went wrong."""
-        return run_job(self.spec(), self.date, self.force, self._report)
+        return run_job(self.spec(), self.date, self.force, self._report, self._link)
 
     def run(self) -> Iterator[list[Job]] | None:
         """Runs the job, for Luigi."""
@@ -112,8 +112,8 @@ class Job(DayTask):
         return None
 
     def on_failure(self, exception: BaseException) -> str:
-        """The reason in one line, for the visualiser."""
-        return describe(exception)
+        """The reason in one line, without ids of rows: for the visualiser and Luigi's mail."""
+        return mask_ids(describe(exception))
 
     def _report(self, message: str, percentage: int) -> None:
         """To the visualiser, where Luigi runs the task. A scheduler that doesn't listen is no reason to fail."""
@@ -123,6 +123,17 @@ class Job(DayTask):
             with suppress(RPCError):
                 set_message(message)
                 set_percentage(percentage)
+
+    def _link(self, run_id: str) -> None:
+        """A link in the visualiser, which leads to the run in the report."""
+        self._link_to(f"#run-{run_id}")
+
+    def _link_to(self, anchor: str) -> None:
+        set_url: Any = self.set_tracking_url
+        report = settings().report_url
+        if set_url and report:
+            with suppress(RPCError):
+                set_url(f"{report}{anchor}")
 
 
 class DimensionJob(Job):
@@ -171,14 +182,25 @@ class FactJob(Job):
         failed: list[Job] = []
         for done, day in enumerate(reversed(days_of(self.date))):
             try:
-                result = run_job(self.spec(), day, self.force, self._report_of(day, done))
+                result = run_job(self.spec(), day, self.force, self._report_of(day, done), self._link_all)
                 logger.info("%s for %s: %s", self.job_name(), day, result.summary())
             except ConfigurationError:  # a database that can't be reached: no other day would fare better
                 raise
             except Exception as error:
-                failed.append(type(self)(day, force=self.force, force_scope=self.force_scope, failure=describe(error)))
+                failed.append(self._failed(day, error))
         if failed:
             yield failed
+
+    def _link_all(self, run_id: str) -> None:
+        """Luigi gives each day of a batch the same link: to the report as a whole."""
+        self._link_to("")
+
+    def _failed(self, day: date, error: Exception) -> Job:
+        """The task that says so of the day. Luigi mails its parameters: no ids of rows.
+
+        To luigid it is the day's own task: another process that wants the day may be handed it, and tries once more.
+        """
+        return type(self)(day, force=self.force, force_scope=self.force_scope, failure=mask_ids(describe(error)))
 
     def _report_of(self, day: date, done: int) -> Callable[[str, int], None]:
         """Reports of one of the days as of a part of the whole."""

@@ -12,7 +12,7 @@ from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
 
-NAMES = ("overdue", "failed", "rejected", "stale", "lost")
+NAMES = ("overdue", "failed", "rejected", "unusual", "stale", "lost")
 """The alerts, the most urgent first."""
 
 
@@ -43,7 +43,7 @@ def find_alerts(warehouse: Connection, jobs: Sequence[str]) -> list[Alert]:
     settings = alerts()
     variables = {
         "jobs": as_array(jobs),
-        "hours": as_array(_hours(settings, name) for name in jobs),
+        "hours": as_array(map(allowed_hours, jobs)),
         "look_back_days": settings.look_back_days,
         "share": str(settings.rejected_share),
     }
@@ -60,8 +60,9 @@ def _rows(warehouse: Connection, name: str, variables: dict[str, Any]) -> list[t
     return [row for row in rows if row in again]
 
 
-def _hours(settings: alerts, job_name: str) -> int:
+def allowed_hours(job_name: str) -> int:
     """After so many hours a job is too late: a fact after its day's end, a dimension after its last sync."""
+    settings = alerts()
     usual = settings.dimension_hours if is_dimension(job_name) else settings.fact_hours
     hours: Any = settings.hours_of_job
     return int(hours.get(job_name, usual))

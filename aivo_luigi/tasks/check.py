@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import luigi
 
-from aivo_luigi.errors import AlertError, describe
+from aivo_luigi.errors import AlertError, describe, mask_ids
 from aivo_luigi.monitoring.alerts import firing_alerts
+from aivo_luigi.monitoring.messages import for_chat, one_line
+from aivo_luigi.monitoring.webhook import given_webhook, send_where_given, telling_of_failure
 from aivo_luigi.tasks.wrappers import JOB_NAMES
-
-_SHOWN = 5
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
 class Check(luigi.Task):
@@ -22,13 +19,14 @@ class Check(luigi.Task):
         return False
 
     def run(self) -> None:
-        """Raises AlertError when an alert fires."""
-        firing = firing_alerts(JOB_NAMES)
+        """Raises AlertError when an alert fires, and sends it to the webhook where one is given."""
+        with telling_of_failure():
+            firing = firing_alerts(JOB_NAMES)
         if firing:
-            first = "; ".join(f"{alert.name}: {alert.sentence()}" for alert in firing[:_SHOWN])
-            # What fails here may be mailed: a failed run's message can name the ids of rows.
-            raise AlertError(f"{len(firing)} alerts fire ({_ID.sub('…', first)}): see aivo-etl check")
+            send_where_given(for_chat(firing))
+            raise AlertError(f"{one_line(firing)}: see aivo-etl check")
+        given_webhook()  # one that can't be used is told before it is needed
 
     def on_failure(self, exception: BaseException) -> str:
         """The reason in one line, for the visualiser and Luigi's mail."""
-        return describe(exception)
+        return mask_ids(describe(exception))

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import configparser
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from support.pipeline import CONFIG
+from support.pipeline import CONFIG, write_config
 from support.server import free_port
 
 
 class Luigid:
-    """A running luigid, and the luigi.cfg that points a client at it (`config`)."""
+    """A running luigid, and the luigi.cfg that points a client at it (`config`): `base`, with the scheduler elsewhere.
 
-    def __init__(self, folder: Path) -> None:
+    Without a `base` it is the repository's; luigid has its settings, whatever `base` is.
+    """
+
+    def __init__(self, folder: Path, base: Path = CONFIG) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.config = folder / "luigi.cfg"
         self._log = folder / "luigid.log"
-        _write_config(self.config, self.port)
+        elsewhere = {
+            "local_scheduler": "false",
+            "default-scheduler-host": "127.0.0.1",
+            "default-scheduler-port": self.port,
+        }
+        self.config = write_config(folder / "luigi.cfg", base, core=elsewhere)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -61,16 +67,3 @@ class Luigid:
                 time.sleep(0.05)
             else:
                 return
-
-
-def _write_config(path: Path, port: int) -> None:
-    """The repository's luigi.cfg, with the scheduler elsewhere."""
-    config = configparser.RawConfigParser()
-    config.read(CONFIG)
-    if not config.has_section("core"):
-        config.add_section("core")
-    config.set("core", "local_scheduler", "false")
-    config.set("core", "default-scheduler-host", "127.0.0.1")
-    config.set("core", "default-scheduler-port", str(port))
-    with path.open("w") as file:
-        config.write(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import subprocess
 import sys
@@ -16,6 +17,20 @@ from support.database import Database
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "luigi.cfg"
+
+
+def write_config(path: Path, base: Path = CONFIG, **sections: Mapping[str, Any]) -> Path:
+    """A luigi.cfg that is `base` with the options of the sections given."""
+    config = configparser.RawConfigParser()
+    config.read(base)
+    for section, options in sections.items():
+        if not config.has_section(section):
+            config.add_section(section)
+        for option, value in options.items():
+            config.set(section, option, str(value))
+    with path.open("w") as file:
+        config.write(file)
+    return path
 
 
 class Pipeline:

@@ -1,0 +1,16 @@
+"""What the report needs beside the pipeline: the extra `report`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from aivo_luigi.errors import ConfigurationError
+
+
+def ensure_libraries() -> None:
+    """Raises ConfigurationError where the template engine or the plotting library is not installed."""
+    missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"the report needs {' and '.join(missing)}: install the extra, pip install 'aivo_luigi[report]'"
+        )

@@ -1,0 +1,12 @@
+-- How many rows were to be expected of the facts' days, of those that are judged. Variables: first_day, last_day.
+select
+    job_name,
+    day,
+    lower_rows,
+    upper_rows,
+    is_unusual
+from etl_row_expectations
+where
+    day between :'first_day'::date and :'last_day'::date
+    and expected_rows is not null
+order by job_name, day
