@@ -41,6 +41,8 @@ def run_job(job: JobSpec, day: date, force: str, report: Report) -> JobResult:
         except BaseException as error:
             record.fail(warehouse, run_id, error)
             raise
+        finally:
+            record.open_runs.pop(run_id, None)
     if day_is_over:
         note_success(job.name, day, force)
     report(result.summary(), 100)

@@ -7,6 +7,7 @@ import re
 import luigi
 
 from aivo_luigi.errors import AlertError, describe
+from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.monitoring.alerts import firing_alerts
 from aivo_luigi.tasks.wrappers import JOB_NAMES
 
@@ -19,6 +20,7 @@ class Check(luigi.Task):
 
     def complete(self) -> bool:
         """Never: it is there to look."""
+        heed_signals()
         return False
 
     def run(self) -> None:
