@@ -1,0 +1,84 @@
+"""A statement ends, though the network doesn't: the server's own timeout can't reach a client that hears nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+
+import psycopg2
+from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812
+
+from aivo_luigi.config import etl
+from aivo_luigi.errors import EtlError
+
+_LOOK_EVERY = 0.5  # seconds
+
+_until: dict[PsycopgConnection, float] = {}  # by the monotonic clock; 0: cut
+_watching: set[int] = set()
+
+
+@contextmanager
+def answered_in_time(raw: PsycopgConnection) -> Iterator[None]:
+    """What is sent over the connection is answered before the server's statement_timeout and connect_timeout are over.
+
+    If not, the connection is cut, and EtlError raised.
+    """
+    if raw in _until:  # a statement within a COPY
+        yield
+        return
+    _watch()
+    _until[raw] = time.monotonic() + _patience()
+    try:
+        yield
+    except psycopg2.Error:
+        if not _until[raw]:
+            raise EtlError(_silent(raw)) from None
+        raise
+    finally:
+        del _until[raw]
+
+
+def sever(raw: PsycopgConnection) -> None:
+    """Cuts a connection, so that whoever waits for it, in libpq, waits no more."""
+    with suppress(psycopg2.Error, OSError), socket.socket(fileno=os.dup(raw.fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def _patience() -> float:
+    settings = etl()
+    if not settings.statement_timeout:
+        return float("inf")
+    return float(settings.statement_timeout + settings.connect_timeout)
+
+
+def _silent(raw: PsycopgConnection) -> str:
+    return (
+        f"the server of database {raw.info.dbname} does not answer any more: is the network up? (a statement is given "
+        "statement_timeout and connect_timeout)"
+    )
+
+
+def _watch() -> None:
+    if os.getpid() not in _watching:
+        _forget_at_fork()
+        _watching.add(os.getpid())
+        threading.Thread(target=_cut_the_silent, name="patience", daemon=True).start()
+
+
+def _cut_the_silent() -> None:
+    while True:
+        time.sleep(_LOOK_EVERY)
+        for raw, until in list(_until.items()):
+            if 0 < until < time.monotonic():
+                _until[raw] = 0
+                sever(raw)
+
+
+@cache
+def _forget_at_fork() -> None:
+    os.register_at_fork(after_in_child=_until.clear)
