@@ -32,12 +32,16 @@ def answered_in_time(raw: PsycopgConnection) -> Iterator[None]:
         yield
         return
     _watch()
+    name = raw.info.dbname
     _until[raw] = time.monotonic() + _patience()
     try:
         yield
     except psycopg2.Error:
         if not _until[raw]:
-            raise EtlError(_silent(raw)) from None
+            raise EtlError(
+                f"database {name} does not answer any more: is the network up? (a statement has statement_timeout and "
+                "connect_timeout to be answered)"
+            ) from None
         raise
     finally:
         del _until[raw]
@@ -54,13 +58,6 @@ def _patience() -> float:
     if not settings.statement_timeout:
         return float("inf")
     return float(settings.statement_timeout + settings.connect_timeout)
-
-
-def _silent(raw: PsycopgConnection) -> str:
-    return (
-        f"the server of database {raw.info.dbname} does not answer any more: is the network up? (a statement is given "
-        "statement_timeout and connect_timeout)"
-    )
 
 
 def _watch() -> None:

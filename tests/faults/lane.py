@@ -76,8 +76,9 @@ class Lane:
         self._config = self.folder / "luigi.cfg"
         self._config.write_text(_config())
         self._names = iter(range(1_000_000))
-        self.source_url = self._create(self.primary, "template0")
-        fill(Database(self.source_url))
+        self._world = self._create(self.primary, "template0")  # a template: no run ever connects to it
+        fill(Database(self._world))
+        self.source_url = self._create(self.primary, self._world)
         self._prepare()
 
     def _server(self, server: SomeServer) -> SomeServer:
@@ -148,19 +149,19 @@ class Lane:
             workers=chance.choice([1, 1, 2]),
             moment=round(chance.uniform(0, 1.1 * self.typical), 3),
         )
-        with self._scene(found, chance) as scene:
-            try:
+        try:
+            with self._scene(found, chance) as scene:
                 self._run_and_strike(scene, found)
                 self._put_right(scene, found)
-            except Exception as error:
-                found.problem = f"{type(error).__name__}: {error}"
+        except Exception as error:
+            found.problem = found.problem or f"the suite itself: {type(error).__name__}: {error}"
         return found
 
     @contextmanager
     def _scene(self, found: Outcome, chance: random.Random) -> Iterator[Scene]:
         tablespace = "small" if found.kind == "disk_full" else ""
         own = found.kind in WRITING
-        source_url = self._create(self.primary, self.source_url) if own else self.source_url
+        source_url = self._create(self.primary, self._world) if own else self.source_url
         warehouse_url = self._create(self.keeper, self.templates[found.warehouse], tablespace)
         scene = Scene(
             chance, self.primary, self.replica, self.keeper, self.disk, source_url, warehouse_url, own_source=own
@@ -168,14 +169,16 @@ class Lane:
         scene.environment["LUIGI_CONFIG_PATH"] = str(self._config)
         scene.arguments = ["RunAll", "--date", str(DAY), "--workers", str(found.workers)]
         scene.arguments += ["--force", "again"] if found.warehouse == "built" else []
-        yield scene
-        scene.close()
-        for run in scene.runs:
-            run.kill(9, group=True)
-            run.log.unlink(missing_ok=True)
-        self._drop(self.keeper, warehouse_url)
-        if own:
-            self._drop(self.primary, source_url)
+        try:
+            yield scene
+        finally:
+            scene.close()
+            for run in scene.runs:
+                run.kill(signal.SIGKILL, group=True)
+                run.log.unlink(missing_ok=True)
+            self._drop(self.keeper, warehouse_url)
+            if own:
+                self._drop(self.primary, source_url)
 
     def _run_and_strike(self, scene: Scene, found: Outcome) -> None:
         fault = KINDS[found.kind](scene)
@@ -185,10 +188,12 @@ class Lane:
             urls = (scene.environment["OLTP_DATABASE_URL"], scene.environment["WAREHOUSE_DATABASE_URL"])
             scene.runs.append(self._begin(scene, *urls))
         time.sleep(found.moment)
-        next(fault)
-        codes = [run.wait(HANG) for run in scene.runs]
-        found.seconds = round(time.monotonic() - began, 2)
-        next(fault, None)
+        try:
+            next(fault)
+            codes = [run.wait(HANG) for run in scene.runs]
+            found.seconds = round(time.monotonic() - began, 2)
+        finally:
+            next(fault, None)
         if None in codes:
             found.outcome, found.problem = "hung", f"no end after {HANG} s: {self._where(scene)}"
             return

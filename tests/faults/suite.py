@@ -28,10 +28,6 @@ def run_suite(
     lines: Path | None = None,
 ) -> list[Outcome]:
     """Tries the faults; each is told as it ends, and written as a line of JSON."""
-    import luigi.cmdline  # noqa: F401
-
-    import aivo_luigi  # noqa: F401  # once, for all that are forked from here
-
     queue: Any = _context.Queue()
     processes = [
         _context.Process(target=_run_lane, args=(wanted[lane::lanes], folder / str(lane), bin_dir, queue), daemon=True)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
-import signal
-import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -46,42 +45,45 @@ class Run:
 
 
 class Zygote:
-    """To be made before any thread is."""
+    """The process that has imported everything, and how it is spoken to."""
 
     def __init__(self) -> None:
-        self._ours, theirs = socket.socketpair()
-        if os.fork() == 0:
-            self._ours.close()
-            _serve(theirs)
-        theirs.close()
-        self._lines = self._ours.makefile("rw")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.zygote"],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Run:
         pid = self.ask(start=list(arguments), environment=dict(environment), log=str(log))
         return Run(self, int(pid), log)
 
     def ask(self, **what: Any) -> Any:
-        self._lines.write(json.dumps(what) + "\n")
-        self._lines.flush()
-        return json.loads(self._lines.readline())
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
-        self._ours.close()
+        self._process.communicate()
 
 
-def _serve(connection: socket.socket) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def main() -> None:
+    import luigi.cmdline  # noqa: F401
+
+    import aivo_luigi  # noqa: F401
+
     codes: dict[int, int] = {}
-    lines = connection.makefile("rw")
-    for line in lines:
+    for line in sys.stdin:
         asked = json.loads(line)
         if "start" in asked:
             answer: int | None = _fork(asked["start"], asked["environment"], asked["log"])
         else:
             answer = _code(asked["wait"], codes)
-        lines.write(json.dumps(answer) + "\n")
-        lines.flush()
-    os._exit(0)
+        print(json.dumps(answer), flush=True)
 
 
 def _code(pid: int, codes: dict[int, int]) -> int | None:
@@ -99,7 +101,6 @@ def _fork(arguments: list[str], environment: dict[str, str], log: str) -> int:
         code = 70
         try:
             os.setsid()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             _redirect(log)
             faulthandler.enable()
             if arguments[0] == "exec":
@@ -115,6 +116,7 @@ def _redirect(log: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(file, stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
 
 def _luigi(arguments: list[str]) -> int:
@@ -129,3 +131,7 @@ def _luigi(arguments: list[str]) -> int:
         traceback.print_exc()
         sys.stderr.flush()
     return 1
+
+
+if __name__ == "__main__":
+    main()
