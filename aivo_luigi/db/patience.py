@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812
+from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
 
 from aivo_luigi.config import etl
 from aivo_luigi.errors import EtlError
@@ -20,6 +22,7 @@ _LOOK_EVERY = 0.5  # seconds
 
 _until: dict[PsycopgConnection, float] = {}  # by the monotonic clock; 0: cut
 _watching: set[int] = set()
+_never = threading.Event()
 
 
 @contextmanager
@@ -47,6 +50,15 @@ def answered_in_time(raw: PsycopgConnection) -> Iterator[None]:
         del _until[raw]
 
 
+class PatientCursor(PsycopgCursor):
+    """A cursor, each of whose statements is answered in time."""
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        """Runs the statement."""
+        with answered_in_time(self.connection):
+            super().execute(query, vars)
+
+
 def sever(raw: PsycopgConnection) -> None:
     """Cuts a connection, so that whoever waits for it, in libpq, waits no more."""
     with suppress(psycopg2.Error, OSError), socket.socket(fileno=os.dup(raw.fileno())) as wire:
@@ -68,8 +80,7 @@ def _watch() -> None:
 
 
 def _cut_the_silent() -> None:
-    while True:
-        time.sleep(_LOOK_EVERY)
+    while not _never.wait(_LOOK_EVERY):
         for raw, until in list(_until.items()):
             if 0 < until < time.monotonic():
                 _until[raw] = 0

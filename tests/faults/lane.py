@@ -17,14 +17,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from faults.kinds import KINDS, WRITING, Scene
-from faults.servers import BreakableServer, Replica, SmallDisk
-from faults.zygote import Run, Zygote
 from support.database import Database
 from support.databases import Databases
 from support.pipeline import REPOSITORY
 from support.runs import JOBS, content
 from support.world import DAY, World, at
+
+from faults.kinds import KINDS, WRITING, Scene
+from faults.servers import BreakableServer, Replica, SmallDisk
+from faults.zygote import Run, Zygote
 
 SomeServer = TypeVar("SomeServer", bound=BreakableServer)
 
@@ -226,7 +227,7 @@ class Lane:
         failed = self._failed(scene)
         found.messages = sorted({normal(message) for message in failed})
         if "Traceback" in said:
-            found.problem = f"a traceback: {said[-2000:]}"
+            found.problem = f"a traceback: {said[max(0, said.index('Traceback') - 500) :][:4000]}"
         worst = max(codes, key=abs)
         if worst == 0:
             found.outcome = "succeeded, begun again" if failed or "begins again" in said else "succeeded undisturbed"

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,17 @@ _context = multiprocessing.get_context("fork")
 
 
 def run_suite(
-    wanted: Sequence[Wanted],
-    lanes: int,
-    folder: Path,
-    bin_dir: Path | None = None,
-    lines: Path | None = None,
+    wanted: Sequence[Wanted], lanes: int, bin_dir: Path | None = None, lines: Path | None = None
 ) -> list[Outcome]:
     """Tries the faults; each is told as it ends, and written as a line of JSON."""
+    with tempfile.TemporaryDirectory(prefix="aivo-faults-") as folder:
+        os.chmod(folder, 0o755)  # the user that runs the servers has a file system of its own in there
+        return _run_lanes(wanted, lanes, Path(folder), bin_dir, lines)
+
+
+def _run_lanes(
+    wanted: Sequence[Wanted], lanes: int, folder: Path, bin_dir: Path | None, lines: Path | None
+) -> list[Outcome]:
     queue: Any = _context.Queue()
     processes = [
         _context.Process(target=_run_lane, args=(wanted[lane::lanes], folder / str(lane), bin_dir, queue), daemon=True)
