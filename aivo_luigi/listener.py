@@ -50,12 +50,12 @@ def _listen(parent: int | None) -> None:
 def _read(reading: int, parent: int | None) -> None:
     while True:
         if select.select([reading], [], [], parent and _LOOK_AT_PARENT)[0]:
-            numbers = os.read(reading, 64)
-        else:
+            for number in os.read(reading, 64):
+                _reactions.get(number, int)()
+        elif os.getppid() != parent:
             # A task's process that has lost its parent, in whatever way, is told to end.
-            numbers = b"" if os.getppid() == parent else bytes([signal.SIGTERM])
-        for number in numbers:
-            _reactions.get(number, int)()
+            parent = None
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @cache

@@ -19,7 +19,7 @@ from support.world import DAY, World
 import aivo_luigi
 from aivo_luigi.db import connect_warehouse, retry
 from aivo_luigi.errors import ConfigurationError
-from aivo_luigi.jobs import run as job_run
+from aivo_luigi.jobs import staging
 
 
 @pytest.fixture(autouse=True)
@@ -164,17 +164,17 @@ def test_a_statement_that_is_answered_late_but_in_time_is_no_error(pipeline: Pip
 
 
 def disturb_first_load(monkeypatch: pytest.MonkeyPatch, database: Database, how: Callable[[Database], None]) -> None:
-    """Between the staging and the loading of the first run."""
-    record_rejects = job_run.record_rejects
+    """When the first run begins to read the source: all its sessions are in the middle of something."""
+    stage_query = staging.stage_query
     done: list[bool] = []
 
     def disturbed(*arguments: Any) -> Any:
         if not done:
             done.append(True)
             how(database)
-        return record_rejects(*arguments)
+        return stage_query(*arguments)
 
-    monkeypatch.setattr(job_run, "record_rejects", disturbed)
+    monkeypatch.setattr(staging, "stage_query", disturbed)
 
 
 def terminate(database: Database) -> None:

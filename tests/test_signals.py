@@ -193,6 +193,20 @@ def test_a_run_is_terminated_though_its_database_does_not_answer(small: Pipeline
     finish(small)
 
 
+def test_a_run_that_has_written_success_but_not_committed_is_terminated(small: Pipeline) -> None:
+    """Its session holds the row that must say FAILED, and would for longer than the process may take."""
+    small.warehouse.execute(
+        "create function last_moment() returns trigger language plpgsql as $$ begin "
+        "if new.status = 'SUCCESS' then perform pg_sleep(20); end if; return new; end $$; "
+        "create trigger last_moment after update on etl_job_runs for each row execute function last_moment()"
+    )
+    run = Run(small, [*LUIGI, "SyncDimSubject", "--date", str(DAY)])
+    asleep = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+    wait_for(lambda: small.warehouse.value(asleep), "the last moment")
+    assert run.end(signal.SIGTERM) < LIMIT
+    assert {"terminated: the process was told to stop; run it again"} == set(all_ended(small))
+
+
 def test_a_process_whose_parent_was_killed_ends_by_itself(small: Pipeline) -> None:
     with held(small.warehouse, "dim_user"):
         run = Run(small, [*LUIGI, "RunAll", "--date", str(DAY), "--workers", "2"])
@@ -207,6 +221,8 @@ def test_sigusr1_lets_the_running_job_finish_and_starts_no_other(small: Pipeline
     with held(small.warehouse, "dim_tenant"):
         run = Run(small, [*LUIGI, "RunAll", "--date", str(DAY), "--workers", workers])
         wait_for_row(small, "sync_dim_tenant")
+        if workers == "2":  # the other job that needs nothing
+            wait_for_row(small, "sync_dim_subject", "SUCCESS")
         begun = set(small.warehouse.column("select job_name from etl_job_runs"))
         run.process.send_signal(signal.SIGUSR1)
         time.sleep(0.3)
@@ -218,7 +234,7 @@ def test_sigusr1_lets_the_running_job_finish_and_starts_no_other(small: Pipeline
 
 @pytest.mark.parametrize("command", ["luigi of two workers", "aivo-etl"])
 def test_sigusr1_ends_a_range_with_the_day_that_is_running(small: Pipeline, command: str) -> None:
-    """Though Luigi hands out the days at once, or aivo-etl has months to go."""
+    """Though Luigi hands out 31 days at once, to each worker, or aivo-etl has months to go."""
     days = ["--start", str(DAY - timedelta(days=40)), "--stop", str(DAY + timedelta(days=1))]
     finish(small)
     small.warehouse.execute("delete from etl_job_runs where job_name ~ '^build'")
@@ -229,11 +245,12 @@ def test_sigusr1_ends_a_range_with_the_day_that_is_running(small: Pipeline, comm
         start += ["--workers", "2"] if "two" in command else []
     with held(small.warehouse, "fact_sessions"):
         run = Run(small, start)
-        wait_for_row(small, "build_fact_sessions")
+        running = [DAY, DAY - timedelta(days=31)] if "two" in command else [DAY]
+        wait_for(lambda: len(built(small)) == len(running), "the days that are running")
         run.process.send_signal(signal.SIGUSR1)
         time.sleep(0.3)
     assert run.started.wait(30) == 25, run.said
-    assert built(small) == [DAY]
+    assert sorted(built(small), reverse=True) == running
     assert "Traceback" not in run.said
 
 
