@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
-from faults.servers import BreakableServer, Replica, SmallDisk, terminate_sessions
 from sqlalchemy.engine import make_url
 from support.database import Database
 from support.proxy import Proxy
 from support.world import World, at
+
+from faults.servers import BreakableServer, Replica, SmallDisk, terminate_sessions
 
 if TYPE_CHECKING:
     from faults.zygote import Run
@@ -50,6 +51,8 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.source, self.warehouse = Database(self.source_url), Database(self.warehouse_url)
+        for database in (self.source, self.warehouse):
+            database.value("select 1")  # connected, whatever comes
         self.environment |= {"OLTP_DATABASE_URL": self.source_url, "WAREHOUSE_DATABASE_URL": self.warehouse_url}
 
     def side(self) -> tuple[str, BreakableServer, Database]:
@@ -305,6 +308,9 @@ KINDS: dict[str, Kind] = {
 
 WRITING = {"replica_lags", "source_written", "replica_conflicts"}
 """They write into the source, and so have one of their own."""
+
+FROM_THE_BEGINNING = {"network_slow", "disk_full", "replica_lags", "analyst_reads", "two_schedulers"}
+"""They are there before the run begins, and have no moment."""
 
 
 def possible(kind: str) -> str:

@@ -23,7 +23,7 @@ from support.pipeline import REPOSITORY
 from support.runs import JOBS, content
 from support.world import DAY, World, at
 
-from faults.kinds import KINDS, WRITING, Scene
+from faults.kinds import FROM_THE_BEGINNING, KINDS, WRITING, Scene
 from faults.servers import BreakableServer, Replica, SmallDisk
 from faults.zygote import Run, Zygote
 
@@ -31,6 +31,8 @@ SomeServer = TypeVar("SomeServer", bound=BreakableServer)
 
 # Stated timeouts, in seconds: short, so that a fault takes no longer than it must.
 TIMEOUTS = {"connect_timeout": 2, "statement_timeout": 3, "lock_timeout": 2, "retry_seconds": 5, "retries": 1}
+
+UNDISTURBED = "succeeded undisturbed"
 
 # The longest that a run may take: every statement of it and each attempt may time out once, on a busy machine.
 HANG = 90.0
@@ -41,13 +43,17 @@ _TOLD = re.compile(r"(ERROR|WARNING): .*(failed|begins again|Will not run|Uncaug
 
 @dataclass
 class Outcome:
-    """What came of a fault. `problem`: what must not have been; empty if all is well."""
+    """What came of a fault, which struck so many seconds (`moment`) after so many jobs (`rows`) had begun.
+
+    `problem`: what must not have been; empty if all is well.
+    """
 
     number: int
     seed: int
     kind: str
     warehouse: str
     workers: int
+    rows: int
     moment: float
     outcome: str = ""
     seconds: float = 0.0
@@ -98,14 +104,12 @@ class Lane:
         return disk
 
     def _prepare(self) -> None:
-        """The three warehouses that a run may find: empty, migrated, built; and how long a run takes."""
+        """The three warehouses that a run may find: empty, migrated, built."""
         self.templates = {"empty": self._create(self.keeper, "template0")}
         self.templates["built"] = self._create(self.keeper, "template0")
         run = self.start(self.source_url, self.templates["built"], ["RunAll", "--date", str(DAY)])
-        began = time.monotonic()
         if run.wait(120) != 0:
             raise RuntimeError(run.said)
-        self.typical = time.monotonic() - began
         self.expected = checksum(self.templates["built"])
         self.templates["migrated"] = self._create(self.keeper, "template0")
         migrate = [str(Path(sys.executable).with_name("aivo-etl")), "migrate"]
@@ -148,7 +152,8 @@ class Lane:
             kind,
             warehouse=chance.choice(["migrated", "migrated", "empty", "built"]),
             workers=chance.choice([1, 1, 2]),
-            moment=round(chance.uniform(0, 1.1 * self.typical), 3),
+            rows=chance.randint(0, len(JOBS)),
+            moment=round(chance.uniform(0, 0.3), 3),
         )
         try:
             with self._scene(found, chance) as scene:
@@ -188,7 +193,8 @@ class Lane:
         for _ in range(scene.runs_at_once):
             urls = (scene.environment["OLTP_DATABASE_URL"], scene.environment["WAREHOUSE_DATABASE_URL"])
             scene.runs.append(self._begin(scene, *urls))
-        time.sleep(found.moment)
+        self._wait_for_the_moment(scene, found)
+        too_late = all(run.wait(0) is not None for run in scene.runs)
         try:
             next(fault)
             codes = [run.wait(HANG) for run in scene.runs]
@@ -199,6 +205,8 @@ class Lane:
             found.outcome, found.problem = "hung", f"no end after {HANG} s: {self._where(scene)}"
             return
         self._classify(scene, found, [int(code or 0) for code in codes])
+        if too_late and found.outcome == UNDISTURBED and found.kind not in FROM_THE_BEGINNING:
+            found.outcome = "had ended before it"
 
     def _where(self, scene: Scene) -> str:
         """Where the run is; the zygote has each process tell when it is aborted."""
@@ -206,6 +214,18 @@ class Lane:
             run.kill(signal.SIGABRT, group=True)
         time.sleep(1)
         return "\n".join(run.said[-6000:] for run in scene.runs)
+
+    def _wait_for_the_moment(self, scene: Scene, found: Outcome) -> None:
+        """Until so many jobs have begun, which doesn't depend on the machine's pace, and some more."""
+        before = len(JOBS) if found.warehouse == "built" else 0
+        there = False
+        while scene.runs[0].wait(0) is None:
+            there = there or bool(scene.warehouse.value("select to_regclass('etl_job_runs') is not null"))
+            rows = scene.warehouse.value("select count(*) from etl_job_runs") if there else 0
+            if rows - before >= found.rows:
+                time.sleep(found.moment)
+                return
+            time.sleep(0.02)
 
     def _begin(self, scene: Scene, source_url: str, warehouse_url: str) -> Run:
         more = {
@@ -230,7 +250,7 @@ class Lane:
             found.problem = f"a traceback: {said[max(0, said.index('Traceback') - 500) :][:4000]}"
         worst = max(codes, key=abs)
         if worst == 0:
-            found.outcome = "succeeded, begun again" if failed or "begins again" in said else "succeeded undisturbed"
+            found.outcome = "succeeded, begun again" if failed or "begins again" in said else UNDISTURBED
         elif worst in (-9, -15, 143):
             found.outcome = {-9: "killed"}.get(worst, "terminated")
         else:

@@ -13,6 +13,7 @@ OUTCOMES = [
     "failed, told in one line",
     "terminated",
     "killed",
+    "had ended before it",
     "hung",
 ]
 

@@ -78,11 +78,9 @@ def _binaries() -> Path:
 
 
 def _tell(outcome: Outcome, line: str, lines: Path | None) -> None:
-    print(
-        f"{outcome.number} {outcome.kind} ({outcome.warehouse}, {outcome.workers} workers, {outcome.moment} s): "
-        f"{outcome.outcome} in {outcome.seconds} s {outcome.problem and '!!! ' + outcome.problem}",
-        flush=True,
-    )
+    when = f"{outcome.warehouse}, {outcome.workers} workers, {outcome.rows} jobs + {outcome.moment} s"
+    problem = f" !!! {outcome.problem}" if outcome.problem else ""
+    print(f"{outcome.number} {outcome.kind} ({when}): {outcome.outcome} in {outcome.seconds} s{problem}", flush=True)
     if lines:
         with lines.open("a") as file:
             file.write(line + "\n")
