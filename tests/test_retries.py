@@ -30,11 +30,12 @@ def _no_memory_of_other_tests() -> Iterator[None]:
 
 
 @pytest.fixture
-def proxy(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """Between the pipeline and its warehouse."""
-    url = make_url(pipeline.warehouse.url)
-    proxy = Proxy(url.port or 5432)
-    monkeypatch.setenv("WAREHOUSE_DATABASE_URL", through(pipeline.warehouse.url, proxy.port))
+def proxy(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, side: str) -> Iterator[Proxy]:
+    """Between the pipeline and one of its databases."""
+    url = getattr(pipeline, side).url
+    proxy = Proxy(make_url(url).port or 5432)
+    variable = "OLTP_DATABASE_URL" if side == "source" else "WAREHOUSE_DATABASE_URL"
+    monkeypatch.setenv(variable, through(url, proxy.port))
     yield proxy
     proxy.close()
 
@@ -100,6 +101,7 @@ def test_a_database_that_is_down_is_waited_for_once_in_a_process(pipeline: Pipel
     assert seconds[1] < 0.1
 
 
+@pytest.mark.parametrize("side", ["warehouse"])
 def test_an_idle_connection_that_was_cut_is_replaced(pipeline: Pipeline, proxy: Proxy, etl_option: Any) -> None:
     etl_option("retry_seconds", "0")
     with connect_warehouse("test") as warehouse:
@@ -139,14 +141,16 @@ def test_a_job_that_fails_for_a_lasting_reason_does_not_begin_again(pipeline: Pi
     assert pipeline.warehouse.column("select status from etl_job_runs") == ["FAILED"]
 
 
+@pytest.mark.parametrize("side", ["source", "warehouse"])
 def test_a_database_that_falls_silent_is_told_of_in_time(
-    pipeline: Pipeline, world: World, proxy: Proxy, etl_option: Any, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, world: World, side: str, proxy: Proxy, etl_option: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.row_of_everything()
     etl_option("statement_timeout", "1")
     etl_option("connect_timeout", "2")
     disturb_first_load(monkeypatch, pipeline.warehouse, lambda _: proxy.stall())
-    threading.Timer(6, proxy.restore).start()
+    if side == "warehouse":
+        threading.Timer(6, proxy.restore).start()
     began = time.monotonic()
     result = aivo_luigi.job_sync_dim_tenant(DAY)
     assert time.monotonic() - began < 15

@@ -22,7 +22,7 @@ from psycopg2.pool import ThreadedConnectionPool
 
 from aivo_luigi import sqlfiles
 from aivo_luigi.config import database_urls, etl
-from aivo_luigi.db.patience import answered_in_time, sever
+from aivo_luigi.db.patience import answered_in_time, be_patient, sever
 from aivo_luigi.db.retry import until_it_answers
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
 
@@ -115,7 +115,7 @@ def connect_source(application_name: str) -> Iterator[Connection]:
 @contextmanager
 def _connect(url: str, application_name: str, what: str, variable: str) -> Iterator[Connection]:
     with _told(what, variable):
-        raw = until_it_answers(url, lambda: _check_out(_pool(url), application_name), etl().retry_seconds)
+        raw = until_it_answers(url, lambda: _check_out(_pool(url), application_name))
     pool = _pools[url]
     _in_use.add(raw)
     try:
@@ -143,6 +143,7 @@ def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgCo
 def _set_up(connection: Connection) -> None:
     """A new connection; psycopg2 makes them without autocommit."""
     settings = etl()
+    be_patient(connection.raw)
     connection.file(
         "session.sql",
         statement_timeout=str(settings.statement_timeout * 1000),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg2
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812
@@ -20,30 +21,36 @@ from aivo_luigi.errors import EtlError
 
 _LOOK_EVERY = 0.5  # seconds
 
+_patience: WeakKeyDictionary[PsycopgConnection, float] = WeakKeyDictionary()  # seconds
 _until: dict[PsycopgConnection, float] = {}  # by the monotonic clock; 0: cut
 _watching: set[int] = set()
-_never = threading.Event()
+
+
+def be_patient(raw: PsycopgConnection) -> None:
+    """From now on answered_in_time watches over the connection, for as long as the settings say at this moment."""
+    settings = etl()
+    if settings.statement_timeout:
+        _patience[raw] = settings.statement_timeout + settings.connect_timeout
+        _watch()
 
 
 @contextmanager
 def answered_in_time(raw: PsycopgConnection) -> Iterator[None]:
     """What is sent over the connection is answered before the server's statement_timeout and connect_timeout are over.
 
-    If not, the connection is cut, and EtlError raised.
+    If not, the connection is cut, and EtlError raised. Without be_patient nothing is watched.
     """
-    if raw in _until:  # a statement within a COPY
+    if raw not in _patience or raw in _until:  # in _until: a statement within a COPY
         yield
         return
-    _watch()
-    name = raw.info.dbname
-    _until[raw] = time.monotonic() + _patience()
+    _until[raw] = time.monotonic() + _patience[raw]
     try:
         yield
     except psycopg2.Error:
         if not _until[raw]:
             raise EtlError(
-                f"database {name} does not answer any more: is the network up? (a statement has statement_timeout and "
-                "connect_timeout to be answered)"
+                f"database {raw.info.dbname} does not answer any more: is the network up? (a statement has "
+                "statement_timeout and connect_timeout to be answered)"
             ) from None
         raise
     finally:
@@ -65,13 +72,6 @@ def sever(raw: PsycopgConnection) -> None:
         wire.shutdown(socket.SHUT_RDWR)
 
 
-def _patience() -> float:
-    settings = etl()
-    if not settings.statement_timeout:
-        return float("inf")
-    return float(settings.statement_timeout + settings.connect_timeout)
-
-
 def _watch() -> None:
     if os.getpid() not in _watching:
         _forget_at_fork()
@@ -80,7 +80,8 @@ def _watch() -> None:
 
 
 def _cut_the_silent() -> None:
-    while not _never.wait(_LOOK_EVERY):
+    never = threading.Event()
+    while not never.wait(_LOOK_EVERY):
         for raw, until in list(_until.items()):
             if 0 < until < time.monotonic():
                 _until[raw] = 0

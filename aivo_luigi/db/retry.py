@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import psycopg2
 
+from aivo_luigi.config import etl
+
 Result = TypeVar("Result")
 
 # Serialization failure (on a replica also a conflict with recovery), deadlock, shutdown by an administrator, crash,
@@ -37,8 +39,8 @@ def will_pass(error: BaseException) -> bool:
     return bool(_LOST.search(str(error)))
 
 
-def until_it_answers(url: str, connect: Callable[[], Result], seconds: float) -> Result:
-    """Connects, trying again for so many seconds, counted from when the database last answered.
+def until_it_answers(url: str, connect: Callable[[], Result]) -> Result:
+    """Connects, trying again for retry_seconds, counted from when the database last answered.
 
     Once they are over, each attempt is made only twice (the first may have met an old, broken connection): what can't
     be reached is waited for once in a process, not by each of its jobs.
@@ -48,8 +50,8 @@ def until_it_answers(url: str, connect: Callable[[], Result], seconds: float) ->
     except psycopg2.Error as error:
         if not will_pass(error):
             raise
-        left = _down_since.setdefault(url, time.monotonic()) + seconds - time.monotonic()
-        connection = _keep_trying(connect, left)
+        until = _down_since.setdefault(url, time.monotonic()) + etl().retry_seconds
+        connection = _keep_trying(connect, until - time.monotonic())
     _down_since.pop(url, None)
     return connection
 
@@ -66,13 +68,16 @@ def _keep_trying(connect: Callable[[], Result], seconds: float) -> Result:
     return trying(connect)
 
 
-def again(attempt: Callable[[], Result], retries: int, tell: Callable[[BaseException], None]) -> Result:
-    """The attempt, after a moment made again where what went wrong will pass; `tell` hears of each that failed."""
+def again(attempt: Callable[[], Result], tell: Callable[[BaseException], None], failed: int = 0) -> Result:
+    """The attempt, after a moment made again, `retries` times at most, where what went wrong will pass.
+
+    `tell` hears of each that failed; so many have already.
+    """
     try:
         return attempt()
     except psycopg2.Error as error:
-        if retries < 1 or not will_pass(error):
+        if not will_pass(error) or failed >= etl().retries:
             raise
         tell(error)
     time.sleep(random.uniform(*_A_MOMENT))
-    return again(attempt, retries - 1, tell)
+    return again(attempt, tell, failed + 1)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import luigi
 
-from aivo_luigi.config import database_urls, etl
+from aivo_luigi.config import database_urls
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.db.retry import again
@@ -62,7 +62,7 @@ def _ask(jobs: Sequence[str], days: Sequence[date], force: str) -> tuple[datetim
         with connect_warehouse("aivo_luigi completeness") as warehouse:
             return ask(warehouse, jobs, days, force)
 
-    return again(asked, etl().retries, lambda error: None)
+    return again(asked, tell=lambda error: None)
 
 
 def ask(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from datetime import date
 
-from aivo_luigi.config import etl
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.db.retry import again
@@ -38,7 +37,7 @@ def run_job(job: JobSpec, day: date, force: str, report: Report) -> JobResult:
     def tell(error: BaseException) -> None:
         logger.warning("%s for %s failed and begins again: %s", job.name, day, describe(error))
 
-    return again(lambda: _run_once(job, day, force, report), etl().retries, tell)
+    return again(lambda: _run_once(job, day, force, report), tell)
 
 
 def _run_once(job: JobSpec, day: date, force: str, report: Report) -> JobResult:

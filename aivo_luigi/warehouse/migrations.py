@@ -12,7 +12,7 @@ from aivo_luigi import sqlfiles
 from aivo_luigi.config import etl
 from aivo_luigi.db import Connection
 from aivo_luigi.db.connection import open_connection
-from aivo_luigi.db.patience import PatientCursor
+from aivo_luigi.db.patience import PatientCursor, be_patient
 from aivo_luigi.errors import WAREHOUSE_VARIABLE, SchemaError, describe
 
 _TABLE = "_yoyo_migration"
@@ -59,7 +59,7 @@ def migrate(url: str, within_a_run: bool = False) -> list[str]:
     Raises SchemaError when the user may not make tables.
     """
     try:
-        return _migrate(url, PatientCursor if within_a_run else None)
+        return _migrate(url, within_a_run)
     except psycopg2.errors.InsufficientPrivilege as error:
         raise SchemaError(
             f"the warehouse does not let its user make tables ({describe(error)}): grant it CREATE on the schema, or "
@@ -67,11 +67,11 @@ def migrate(url: str, within_a_run: bool = False) -> list[str]:
         ) from error
 
 
-def _migrate(url: str, cursor_factory: Any) -> list[str]:
+def _migrate(url: str, within_a_run: bool) -> list[str]:
     from yoyo import read_migrations
 
     with as_file(files("aivo_luigi") / "sql" / "warehouse") as folder:
-        backend = _backend(url, cursor_factory)
+        backend = _backend(url, within_a_run)
         try:
             backend.connection.cursor().execute(_LOCK)
             wanted = list(backend.to_apply(read_migrations(str(folder))))
@@ -88,7 +88,7 @@ def _packaged() -> list[str]:
     return [name.removesuffix(".sql") for name in sqlfiles.names("warehouse")]
 
 
-def _backend(url: str, cursor_factory: Any) -> Any:
+def _backend(url: str, within_a_run: bool) -> Any:
     """The PostgreSQL backend of yoyo, with a connection and a lock of ours.
 
     libpq reads the URL, as everywhere else; and the advisory lock is taken already, where yoyo's own lock, a row in a
@@ -99,9 +99,11 @@ def _backend(url: str, cursor_factory: Any) -> Any:
 
     class Backend(PostgresqlBackend):  # type: ignore[misc]
         def connect(self, dburi: Any) -> Any:
-            options = {"application_name": "aivo_luigi migrate", "cursor_factory": cursor_factory}
+            options = {"application_name": "aivo_luigi migrate", "cursor_factory": PatientCursor}
             connection = open_connection(url, "warehouse", WAREHOUSE_VARIABLE, **options)
             connection.autocommit = True
+            if within_a_run:
+                be_patient(connection)
             connection.cursor().execute(f"set timezone = 'UTC'; set lock_timeout = '{etl().lock_timeout}s'")
             return connection
 

@@ -209,11 +209,16 @@ class Lane:
             found.outcome = "had ended before it"
 
     def _where(self, scene: Scene) -> str:
-        """Where the run is; the zygote has each process tell when it is aborted."""
+        """Where the run is: each process tells when it is aborted, and the rows tell how it came there."""
+        rows = scene.warehouse.rows(
+            "select job_name, status, error_message, to_char(started_at, 'HH24:MI:SS') as started,"
+            " to_char(completed_at, 'HH24:MI:SS') as completed, to_char(now(), 'HH24:MI:SS') as now"
+            " from etl_job_runs order by started_at"
+        )
         for run in scene.runs:
             run.kill(signal.SIGABRT, group=True)
         time.sleep(1)
-        return "\n".join(run.said[-6000:] for run in scene.runs)
+        return "\n".join([*map(str, rows), *(run.said[-6000:] for run in scene.runs)])
 
     def _wait_for_the_moment(self, scene: Scene, found: Outcome) -> None:
         """Until so many jobs have begun, which doesn't depend on the machine's pace, and some more."""
