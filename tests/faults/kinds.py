@@ -230,7 +230,7 @@ def analyst_locks(scene: Scene) -> Iterator[None]:
     connection = psycopg2.connect(scene.warehouse_url)
     with suppress(psycopg2.Error):  # a warehouse that has no tables yet
         connection.cursor().execute(f"lock table {scene.chance.choice(_TABLES)} in access exclusive mode")
-        time.sleep(scene.chance.choice([0.05, 0.5, 1.0, 4.0]))
+        time.sleep(scene.chance.choice([0.05, 0.5, 1.0, 5.0]))
     connection.close()
     yield
 

@@ -30,7 +30,7 @@ from faults.zygote import Run, Zygote
 SomeServer = TypeVar("SomeServer", bound=BreakableServer)
 
 # Stated timeouts, in seconds: short, so that a fault takes no longer than it must.
-TIMEOUTS = {"connect_timeout": 2, "statement_timeout": 3, "lock_timeout": 2, "retry_seconds": 5, "retries": 1}
+TIMEOUTS = {"connect_timeout": 3, "statement_timeout": 5, "lock_timeout": 3, "retry_seconds": 5, "retries": 1}
 
 UNDISTURBED = "succeeded undisturbed"
 
@@ -67,7 +67,9 @@ class Lane:
     def __init__(self, bin_dir: Path, folder: Path) -> None:
         self.folder = folder
         self._undo = ExitStack()
-        self.zygote = Zygote()
+        self._config = folder / "luigi.cfg"
+        self._config.write_text(_config())
+        self.zygote = Zygote(self._config)
         self._undo.callback(self.zygote.close)
         try:
             self._build(bin_dir)
@@ -80,8 +82,6 @@ class Lane:
         self.keeper = self._server(BreakableServer(bin_dir))
         self.replica = self._server(Replica(bin_dir, self.primary))
         self.disk = self._small_disk()
-        self._config = self.folder / "luigi.cfg"
-        self._config.write_text(_config())
         self._names = iter(range(1_000_000))
         self._world = self._create(self.primary, "template0")  # a template: no run ever connects to it
         fill(Database(self._world))

@@ -47,10 +47,12 @@ class Run:
 class Zygote:
     """The process that has imported everything, and how it is spoken to."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Path) -> None:
+        """`config`: the luigi.cfg of all its runs, for Luigi reads it once, when it is imported."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.zygote"],
             cwd=Path(__file__).parents[2],
+            env={**os.environ, "LUIGI_CONFIG_PATH": str(config)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
