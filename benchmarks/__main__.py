@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from benchmarks import report
+from benchmarks.alarms import KINDS
 from benchmarks.servers import servers
 
 Command = Callable[..., Any]
@@ -154,6 +155,28 @@ def history(
     with servers(source_url, warehouse_url) as (source, warehouse):
         measured = measure(source, warehouse, scale, days, density, source_days, rounds)
     _show(measured, report.print_history, json_file)
+
+
+@main.command()
+@click.option("--source-url", help="A PostgreSQL server for the warehouse (default: an embedded one).")
+@_json
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Kind of platform (default: all).")
+@_number("--histories", 1, "Histories of each kind.")
+@click.option("--days", default=1095, show_default=True, type=click.IntRange(200, 1095), help="Days of each history.")
+@_number("--seed", 1, "Another number makes other histories.", least=0)
+def alarms(
+    source_url: str | None, json_file: Path | None, kinds: tuple[str, ...], histories: int, days: int, seed: int
+) -> None:
+    """Count the false alarms on unusual row counts, and the faults that it catches.
+
+    Synthetic histories of several kinds of platform, with weekends, holidays, vacations, exams, growth, schools that
+    join and leave; then the same with half, or twice, the rows of one job or of all on single days. About a minute.
+    """
+    from benchmarks.alarms import alarms as measure
+
+    with servers(source_url, None) as (server, _):
+        measured = measure(server, kinds or KINDS, histories, days, seed)
+    _show(measured, report.print_alarms, json_file)
 
 
 @main.command()

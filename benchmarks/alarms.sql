@@ -1,7 +1,7 @@
--- Synthetic histories of the run record: three years of days of several kinds of platform, made of schools that have
--- their own size, region, calendar, first and last day. Deterministic: chance is md5 of a seed and of what it is for.
--- Histories lie four years apart in one warehouse. Variables: kinds (an array's text), histories (of each kind),
--- days, seed.
+-- Synthetic run rows for the benchmark `alarms`: up to three years of several kinds of platform, each made of schools
+-- with a size, a region, a calendar, a first and a last day. Deterministic: chance is md5 of a seed and of what it is
+-- for. The histories lie four years apart in one warehouse, so that none knows of another.
+-- Variables: kinds (an array's text), histories (of each kind), days, seed.
 set timezone to 'UTC';
 set work_mem to '256MB';
 
@@ -13,9 +13,9 @@ create function pg_temp.normal(what text) returns float8
 language sql immutable
 return sqrt(-2 * ln(pg_temp.uniform(what))) * cos(2 * pi() * pg_temp.uniform('other ' || what));
 
--- A platform: sessions on a school day; schools at the start, joining and leaving each year; regions, each with its own
--- vacations; weekend: share of a school day's sessions; idle: share of them that is left in vacations; common, own:
--- the noise (standard deviation of the logarithm) that all facts share, and that each has for itself.
+-- Kinds of platform: sessions on a school day; schools at the start, and how many join and leave in a year; regions,
+-- each with vacations of its own; the share of a school day's sessions that there is on weekends, and in vacations
+-- (idle); the noise (standard deviation of the logarithm) that all facts share, and that each has for itself.
 create table bench_history as
 select
     row_number() over (order by kind, number) as history,
@@ -54,8 +54,8 @@ select
         )
         + 0.1 * n / 365
     ) as level,
-    -- An exam in the second week of December and of May: peaks of a few days.
-    case when to_char(first_day + n, 'MMDD')::integer in (1209, 1210, 1211, 514, 515, 516, 517) then 1.0 else 0 end as exam
+    -- Exams make a peak of a few days.
+    to_char(first_day + n, 'MMDD')::integer = any(array[1209, 1210, 1211, 514, 515, 516, 517]) as is_exam
 from bench_history
 cross join generate_series(0, :days - 1) as numbers (n);
 
@@ -77,7 +77,9 @@ select
     -- Schools join between August and March, and leave in summer or at the turn of the year.
     case
         when school > schools
-            then (school - schools - 1) / joining * 365 + (20 + 200 * pg_temp.uniform('join ' || name || school))::integer
+            then
+                (school - schools - 1) / joining * 365
+                + (20 + 200 * pg_temp.uniform('join ' || name || school))::integer
         else -1
     end as first_n,
     case
@@ -87,7 +89,7 @@ select
     end as last_n
 from schools;
 
--- What share of a usual school day a region has on a day.
+-- What share of a usual school day a region has on a day. Idle: nobody has to learn.
 create table bench_calendar as
 with regions as (
     select
@@ -112,9 +114,9 @@ with regions as (
         or weekday in (3, 4, 5) and to_char(day - weekday + 4, 'MMDD')::integer between 1122 and 1128 as is_holiday,
         -- Snow: a region's schools stay closed.
         month_day not between 316 and 1130
-        and weekday < 6 and pg_temp.uniform('snow ' || name || region || ' ' || n) < 0.012 as is_snow
+        and weekday < 6 and pg_temp.uniform('snow ' || bench_day.name || region || ' ' || n) < 0.012 as is_snow
     from bench_day
-    inner join bench_history using (history, name)
+    inner join bench_history on bench_day.history = bench_history.history
     cross join generate_series(0, regions - 1) as numbers (region)
 )
 
@@ -123,28 +125,29 @@ select
     is_summer or is_vacation or is_holiday or is_snow as is_idle,
     case
         when is_weekend
-            then weekend * case when weekday = 6 then 0.7 else 1.3 end
+            then
+                weekend * case weekday when 6 then 0.7 else 1.3 end
                 * case when is_summer or is_vacation then greatest(0.5, idle) else 1 end
         when is_summer or is_vacation or is_holiday or is_snow
             then idle * exp(0.15 * pg_temp.normal('idle ' || name || region || ' ' || n))
+        -- Fridays are short, and the first days of a school year slow.
         else
-            case when weekday = 5 then 0.85 else 1 end
-            -- The first days of a school year are slow.
+            case weekday when 5 then 0.85 else 1 end
             * case when month_day between 813 + 2 * region and 818 + 2 * region then 0.75 else 1 end
     end as share
 from regions;
 
+-- Rows of each fact per session, times this on Fridays, on weekends, and in exams; in vacations this power of idle.
 create table bench_facts as
 select *
 from
     (
         values
-        ('build_fact_sessions', 1, 1.0, 1.0, 0, 0.4),
-        ('build_fact_focus_events', 2, 1.0, 1.0, 0, 0.4),
-        ('build_fact_homework_events', 0.4, 0.7, 1.5, 0.2, -0.2),
-        ('build_fact_recommendation_events', 0.3, 1.0, 1.0, 0.05, 0.1)
-    -- per session; on Fridays, on weekends, in vacations times this; in exams so much more.
-    ) as facts (job_name, per_session, friday, weekend, idle, exam);
+        ('build_fact_sessions', 1, 1.0, 1.0, 1.4, 0),
+        ('build_fact_focus_events', 2, 1.0, 1.0, 1.4, 0),
+        ('build_fact_homework_events', 0.4, 0.7, 1.5, 0.8, 0.2),
+        ('build_fact_recommendation_events', 0.3, 1.0, 1.0, 1.1, 0.05)
+    ) as facts (job_name, per_session, friday, weekend, exam, idle);
 
 create table bench_rows as
 with wanted as (
@@ -155,48 +158,97 @@ with wanted as (
         job_name,
         sum(
             size * share * per_session
-            * case when bench_calendar.is_weekend then bench_facts.weekend when weekday = 5 then friday else 1 end
-            * case when is_idle then power(bench_history.idle, bench_facts.idle) else 1 end
-            * (1 + bench_facts.exam * bench_day.exam)
-        ) * min(bench_day.level)
+            * case when bench_calendar.is_weekend then bench_facts.weekend else 1 end
+            * case bench_day.weekday when 5 then friday else 1 end
+            * case when is_idle then power(bench_calendar.idle, bench_facts.idle) else 1 end
+            * case when bench_day.is_exam then bench_facts.exam else 1 end
+        )
+        * min(bench_day.level)
         * exp(min(own) * pg_temp.normal('own ' || job_name || bench_day.name || bench_day.n)) as wanted
     from bench_day
-    inner join bench_calendar using (history, day, n, weekday)
+    inner join bench_calendar on bench_day.history = bench_calendar.history and bench_day.n = bench_calendar.n
     inner join bench_school
         on
             bench_calendar.history = bench_school.history
             and bench_calendar.region = bench_school.region
-            and n between first_n and last_n
+            and bench_day.n between first_n and last_n
     inner join bench_history on bench_day.history = bench_history.history
     cross join bench_facts
     group by bench_day.history, bench_day.day, bench_day.n, bench_day.name, job_name
 )
 
+-- Very nearly Poisson: the square root of such a number has the same spread whatever its mean.
 select
     history,
     day,
     n,
     job_name,
-    -- Very nearly Poisson: the square root of such a number has the same spread whatever its mean.
-    greatest(0, round(power(sqrt(wanted) + pg_temp.normal('count ' || history || job_name || n) / 2, 2) - 0.25))::bigint
-        as rows_counted
+    greatest(
+        0, round(power(sqrt(wanted) + pg_temp.normal('count ' || history || job_name || n) / 2, 2) - 0.25)
+    )::bigint as rows_counted
 from wanted
 union all
--- Learners by subjects: a school brings its own, and each day a few learners begin a subject.
+-- Learners by subjects: a school brings its own, and each day a few learners begin a subject. They stay.
 select
-    history,
+    bench_day.history,
     day,
     n,
     'build_fact_learning_progress' as job_name,
-    round(
-        sum(5 * size * (1 + 0.0004 * (n - greatest(first_n, 0)) * (0.7 + 0.3 * pg_temp.uniform('start ' || name || n / 7))))
-    )::bigint as rows_counted
+    round(sum(5 * size * (1 + 0.0004 * (n - greatest(first_n, 0)))))::bigint as rows_counted
 from bench_day
-inner join bench_school using (history, name)
-where n >= first_n
-group by history, day, n;
+inner join bench_school on bench_day.history = bench_school.history and bench_day.n >= first_n
+group by bench_day.history, day, n;
 
 create unique index on bench_rows (job_name, day);
+
+-- No school of a platform is idle, nor was in the seven days before.
+create table bench_ordinary as
+select
+    history,
+    day,
+    not bool_or(bool_or(is_idle)) over (partition by history order by n rows between 7 preceding and current row)
+        as is_ordinary
+from bench_calendar
+group by history, day, n;
+
+-- Faults, in three passes over the histories, eleven days apart and from the ninth week on: half, or twice, the rows of
+-- one job or of all.
+create table bench_faults as
+with days as (
+    select
+        pass,
+        day,
+        case when pg_temp.uniform('factor ' || pass || name || n) < 0.75 then 0.5 else 2 end as factor,
+        pg_temp.uniform('all ' || pass || name || n) < 0.3 as is_all,
+        floor(5 * pg_temp.uniform('job ' || pass || name || n)) as chosen
+    from bench_day
+    cross join generate_series(1, 6) as passes (pass)
+    where n >= 56 and (n + 9 * pass) % 57 = 0
+)
+
+select
+    pass,
+    jobs.job_name,
+    day,
+    factor,
+    is_all
+from days
+cross join
+    (
+        select
+            job_name,
+            row_number() over (order by job_name) - 1 as number
+        from (select distinct job_name from bench_rows) as names
+    ) as jobs
+where is_all or number = chosen;
+
+create table bench_judged (
+    pass integer,
+    job_name text,
+    day date,
+    is_judged boolean,
+    is_unusual boolean
+);
 
 insert into etl_job_runs (job_name, run_date, target_date, status, rows_processed, started_at, completed_at)
 select
@@ -205,8 +257,8 @@ select
     day,
     'SUCCESS',
     rows_counted,
-    (day + 1)::timestamptz + interval '2 hours',
-    (day + 1)::timestamptz + interval '2 hours'
+    (day + 1)::timestamptz,
+    (day + 1)::timestamptz
 from bench_rows;
 
 analyze;

@@ -98,6 +98,50 @@ def print_compare(report: dict[str, Any], stages: list[str]) -> None:
     _print_contents(report, "A and B")
 
 
+def print_alarms(report: dict[str, Any]) -> None:
+    """Prints the tables of `alarms`, by kind and by job; those by both are in the JSON."""
+    figures = report["figures"]
+    kinds = [(row["kind"] or "all", row) for row in figures if not row["job_name"]]
+    jobs = [
+        (row["job_name"].removeprefix("build_fact_"), row) for row in figures if row["job_name"] and not row["kind"]
+    ]
+    _print_false_alarms("False alarms", [*kinds, *jobs])
+    _print_caught("Faults caught, in % of those on days that are judged (in brackets: of how many)", [*kinds, *jobs])
+    print("Kinds: without faults of learning progress. Ordinary days: no school had a holiday in the week before.")
+
+
+def _print_false_alarms(title: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    print_table(
+        title,
+        ("", "job-days", "too early", "judged", "false alarms", "share of job-days"),
+        [
+            (
+                name,
+                *(row["job_days"], row["early_days"], _percent(row["judged_share"])),
+                *(row["false_alarms"], _percent(row["false_alarm_share"])),
+            )
+            for name, row in rows
+        ],
+    )
+
+
+def _print_caught(title: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    names = ("one_halved", "one_halved_any_day", "all_halved_ordinary", "all_halved", "one_doubled", "all_doubled")
+    titles = ("one halved", "on any day", "all halved, ordinary day", "all halved", "one doubled", "all doubled")
+    print_table(
+        title,
+        ("", *titles),
+        [
+            (name, *(f"{_percent(row[f'{fault}_share']) or 'none'} ({row[fault]})" for fault in names))
+            for name, row in rows
+        ],
+    )
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{share:.2%}" if share < 0.1 else f"{share:.1%}"
+
+
 def print_statements(statements: Iterable[tuple[str, float, str]]) -> None:
     """Prints what `explain` found slow."""
     for file, ms, beginning in statements:

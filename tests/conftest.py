@@ -138,6 +138,13 @@ def alerts_option() -> Iterator[Callable[[str, str], None]]:
         yield change
 
 
+@pytest.fixture
+def retention_option() -> Iterator[Callable[[str, str], None]]:
+    """The same of section [retention]."""
+    with _options("retention") as change:
+        yield change
+
+
 @contextmanager
 def _options(section: str) -> Iterator[Callable[[str, str], None]]:
     config = luigi.configuration.get_config()

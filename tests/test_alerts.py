@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -155,6 +156,148 @@ def test_a_run_is_lost_only_when_nobody_holds_its_lock(calm: Pipeline, job: str)
     other.close()
     calm.warehouse.execute("update etl_job_runs set status = 'SUCCESS' where status = 'RUNNING'")
     assert told("lost") == []
+
+
+# Rows of a school day. Mondays are full, Fridays are not, and on weekends a sixth is left.
+EVENTS = {
+    "build_fact_sessions": 2000,
+    "build_fact_focus_events": 4000,
+    "build_fact_homework_events": 900,
+    "build_fact_recommendation_events": 700,
+}
+WEEK = (1.1, 1.0, 1.0, 1.0, 0.8, 0.15, 0.2)
+WEDNESDAY = date(2025, 3, 5)
+SUNDAY = date(2025, 3, 9)
+
+
+def usual(job: str, day: date) -> int:
+    """So many rows a job has on a day, give or take a few."""
+    if job not in EVENTS:
+        return 9000 + (day - TODAY).days
+    wobble = 1 + 0.04 * ((day.toordinal() * 37 + len(job) * 11) % 7 - 3) / 3
+    return round(EVENTS[job] * WEEK[day.weekday()] * wobble)
+
+
+@pytest.fixture
+def term(pipeline: Pipeline, clock: Clock) -> Pipeline:
+    """Twelve weeks with their usual numbers of rows; nothing is unusual."""
+    pipeline.warehouse.insert_many(
+        "etl_job_runs",
+        [
+            built(job, TODAY - timedelta(days=number), usual(job, TODAY - timedelta(days=number)))
+            for number in range(1, 85)
+            for job in FACTS
+        ],
+    )
+    assert told("unusual") == []
+    return pipeline
+
+
+def built(job: str, day: date, rows: int, hour: int = 0) -> dict[str, Any]:
+    """A run row of a complete day, built so many hours after its end."""
+    started = midnight(day) + timedelta(days=1, hours=hour)
+    times = {"started_at": started, "completed_at": started, "run_date": started.date()}
+    return {"job_name": job, "target_date": day, "status": "SUCCESS", "rows_processed": rows, **times}
+
+
+def scale(pipeline: Pipeline, days: list[date], share: float, jobs: Iterable[str] = EVENTS, hour: int = 1) -> None:
+    """Days are built again, with a share of their usual rows."""
+    rows = [built(job, day, round(usual(job, day) * share), hour) for day in days for job in jobs]
+    pipeline.warehouse.insert_many("etl_job_runs", rows)
+
+
+@pytest.mark.parametrize(
+    ("job", "share", "day"),
+    [
+        ("build_fact_sessions", 0.5, YESTERDAY),
+        ("build_fact_homework_events", 2, SUNDAY),
+        ("build_fact_learning_progress", 0.5, WEDNESDAY),
+        ("build_fact_learning_progress", 2, SUNDAY),
+    ],
+)
+def test_half_or_twice_the_rows_of_one_fact_are_unusual_until_the_day_is_built_again(
+    term: Pipeline, job: str, share: float, day: date
+) -> None:
+    scale(term, [day], share, [job])
+    assert told("unusual") == [("unusual", job, day)]
+    scale(term, [day], 1, [job], hour=2)
+    assert told("unusual") == []
+
+
+def test_what_is_unusual_says_what_was_to_be_expected(term: Pipeline) -> None:
+    term.warehouse.insert_many("etl_job_runs", [built("build_fact_sessions", WEDNESDAY, 1023, 1)])
+    (alert,) = firing("unusual")
+    said = re.fullmatch(r"1,023 rows, where (\d,\d{3}) to (\d,\d{3}) were to be expected", alert.message)
+    assert said
+    lower, upper = (int(number.replace(",", "")) for number in said.groups())
+    assert 1023 < lower < usual("build_fact_sessions", WEDNESDAY) < upper
+    assert alert.since == midnight(WEDNESDAY) + timedelta(days=1, hours=1)
+
+
+@pytest.mark.parametrize("share", [0.5, 2, 0])
+def test_half_the_rows_of_all_facts_or_none_at_all_are_no_holiday(term: Pipeline, share: float) -> None:
+    scale(term, [YESTERDAY], share)
+    assert told("unusual") == [("unusual", job, YESTERDAY) for job in sorted(EVENTS)]
+
+
+def test_a_holiday_is_not_unusual_nor_are_the_days_after_it(term: Pipeline) -> None:
+    scale(term, [WEDNESDAY], 0.1)
+    assert told("unusual") == []
+    scale(term, [WEDNESDAY], 0.03, ["build_fact_sessions"], hour=2)
+    assert told("unusual") == [("unusual", "build_fact_sessions", WEDNESDAY)]
+
+
+def test_a_vacation_is_not_unusual_nor_is_its_end(term: Pipeline) -> None:
+    weekdays = [TODAY - timedelta(days=n) for n in range(8, 20) if (TODAY - timedelta(days=n)).weekday() < 5]
+    weekends = [TODAY - timedelta(days=n) for n in range(8, 20) if (TODAY - timedelta(days=n)).weekday() > 4]
+    scale(term, weekdays, 0.1)
+    scale(term, weekends, 0.5)
+    assert unusual_days(term, TODAY - timedelta(days=21)) == []
+
+
+def test_a_new_school_is_unusual_on_its_first_day_and_first_weekend_at_most(term: Pipeline) -> None:
+    since = [TODAY - timedelta(days=number) for number in range(1, 16)]
+    scale(term, since, 1.3, FACTS)
+    assert unusual_days(term, since[-1]) == []
+    scale(term, since, 1.6, hour=2)
+    assert {day for _, day in unusual_days(term, since[-1])} == {since[-1], date(2025, 3, 1)}
+
+
+def test_too_little_history_is_never_unusual(pipeline: Pipeline, clock: Clock) -> None:
+    days = [TODAY - timedelta(days=number) for number in range(1, 22)]
+    scale(pipeline, days, 1, FACTS)
+    scale(pipeline, days[:1], 0.5, FACTS, hour=2)
+    assert told("unusual") == []
+    assert pipeline.warehouse.column("select expected_rows from etl_row_expectations where expected_rows > 0") == []
+
+
+def test_few_rows_are_not_judged(term: Pipeline) -> None:
+    term.warehouse.execute("update etl_job_runs set rows_processed = rows_processed / 100")
+    scale(term, [YESTERDAY], 0.001, ["build_fact_sessions"])
+    judged = term.warehouse.column("select distinct job_name from etl_row_expectations where expected_rows is not null")
+    assert judged == ["build_fact_learning_progress"]
+    assert told("unusual") == []
+
+
+def test_days_that_are_not_complete_are_not_judged(term: Pipeline) -> None:
+    run(term.warehouse, "build_fact_sessions", TODAY, rows_processed=1)
+    run(term.warehouse, "build_fact_sessions", YESTERDAY, rows_processed=1, status="FAILED", started_at=NOON + HOUR)
+    assert told("unusual") == []
+
+
+def test_the_run_record_is_read_once(term: Pipeline) -> None:
+    plan = term.warehouse.column("explain select * from etl_row_expectations where day > '2025-03-05'")
+    assert sum("on etl_job_runs " in line for line in plan) == 1
+
+
+def unusual_days(pipeline: Pipeline, first_day: date) -> list[tuple[str, date]]:
+    return [
+        (row["job_name"], row["day"])
+        for row in pipeline.warehouse.rows(
+            "select job_name, day from etl_row_expectations where is_unusual and day >= %(day)s order by day, job_name",
+            day=first_day,
+        )
+    ]
 
 
 def test_the_limits_are_those_of_the_configuration(calm: Pipeline, alerts_option: Callable[[str, str], None]) -> None:

@@ -15,7 +15,7 @@ from support.pipeline import REPOSITORY
 from support.runs import JOBS
 from support.server import AnyServer
 
-PAGE = REPOSITORY / "docs" / "performance.md"
+PAGES = [REPOSITORY / "docs" / name for name in ("performance.md", "operations.md")]
 
 
 def benchmark(server: AnyServer, report: Path, *arguments: str) -> dict[str, Any]:
@@ -62,6 +62,18 @@ def test_a_history_fits_the_schema_of_the_warehouse(server: AnyServer, tmp_path:
     assert report["whole"]["warehouse"]["ms"] > 0
 
 
+def test_few_alarms_are_false_and_few_faults_missed(server: AnyServer, tmp_path: Path) -> None:
+    """The short form: a year and a half of two platforms. The whole is in docs/operations.md."""
+    kinds = [argument for kind in ("district", "schooldays") for argument in ("--kind", kind)]
+    figures = benchmark(server, tmp_path / "report.json", "alarms", "--days", "550", *kinds)["figures"]
+    whole = next(row for row in figures if not row["kind"] and not row["job_name"])
+    assert whole["job_days"] == 2 * 5 * 550
+    assert whole["false_alarm_share"] < 0.01
+    assert min(whole["one_halved"], whole["all_halved_ordinary"]) > 20
+    assert whole["one_halved_share"] > 0.95
+    assert whole["all_halved_ordinary_share"] > 0.95
+
+
 def test_a_difference_is_told() -> None:
     from benchmarks.content import Held, differences
 
@@ -80,7 +92,8 @@ def test_every_benchmark_is_explained() -> None:
     for name, command in main.commands.items():
         assert command.help
         assert all(option.help for option in command.params if isinstance(option, click.Option)), name
-        assert re.search(rf"python -m benchmarks {name}\b", PAGE.read_text(encoding="utf-8")), name
+        pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+        assert re.search(rf"python -m benchmarks {name}\b", pages), name
 
 
 def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

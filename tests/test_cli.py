@@ -178,7 +178,7 @@ def test_migrate_upgrades_an_older_schema_and_keeps_its_rows(pipeline: Pipeline)
             pipeline.warehouse.execute(f"drop index {name}")
         else:
             pipeline.warehouse.execute(f"create index {name} on etl_job_runs (id)")
-    if re.search(r"create table|alter table|create type", text):
+    if re.search(r"^(create table|alter table|create type)", text, re.MULTILINE):
         pytest.skip(f"{newest} can't be undone here")
     pipeline.warehouse.execute(f"delete {version}")
     assert pipeline.luigi("SyncDimSubject", "--date", "2025-01-15").returncode == 35

@@ -1,18 +1,14 @@
-"""The manifests of k8s/: valid, safe to run side by side, and their commands run as they stand."""
+"""The manifests of k8s/: valid, restricted, and safe to run side by side. test_k8s_runs.py runs their commands."""
 
 from __future__ import annotations
 
 import configparser
+import functools
 import os
 import re
-import shutil
-import signal
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,125 +17,103 @@ import luigi
 import pytest
 import yaml
 from luigi.tools.range import RangeDaily
-from support.luigid import Luigid
-from support.pipeline import Pipeline
-from support.server import free_port
-from support.world import World
+from support.manifests import (
+    K8S,
+    REPOSITORY,
+    Build,
+    Manifest,
+    argv_of,
+    build,
+    container_of,
+    environment_of,
+    job_of,
+    pod_of,
+    template_of,
+    tool,
+)
 
-ROOT = Path(__file__).parent.parent
-K8S = ROOT / "k8s"
-KUBERNETES_VERSIONS = ["1.28", "1.31", kubernetes_validate.latest_version()]
-DIMENSION_JOBS = {
-    "sync_dim_tenant",
-    "sync_dim_learner",
-    "sync_dim_user",
-    "sync_dim_subject",
-    "sync_dim_skill",
-}
-FACT_JOBS = {
-    "build_fact_sessions",
-    "build_fact_focus_events",
-    "build_fact_homework_events",
-    "build_fact_learning_progress",
-    "build_fact_recommendation_events",
-}
-# What a container is given, and what the cluster has for it.
-SECRET_KEYS = {"OLTP_DATABASE_URL": "oltp-url", "WAREHOUSE_DATABASE_URL": "warehouse-url"}
-
-Manifest = dict[str, Any]
+BASE = K8S / "base"
+OVERLAYS = sorted(path.parent for path in (K8S / "overlays").glob("*/kustomization.yaml"))
+VERSIONS = [v for v in dict.fromkeys(kubernetes_validate.utils.all_versions()) if v.split(".")[1] >= "28"]
+SECRET = {"oltp-url": "the source", "warehouse-url": "the warehouse", "warehouse-owner-url": "the warehouse's owner"}
+CRONJOBS = build(BASE).of("CronJob")
+STARTING = {name: m for name, m in CRONJOBS.items() if not m["spec"].get("suspend")}
+PODS = build(BASE).pods
 
 
-def read_manifests() -> dict[str, Manifest]:
-    """All manifests of the folder, the README's among them, by file, kind and name."""
-    sources = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(K8S.glob("*.yaml"))]
-    readme = (K8S / "README.md").read_text(encoding="utf-8")
-    sources += [("README.md", block) for block in re.findall(r"^```yaml\n(.*?)^```$", readme, re.S | re.M)]
-    return {
-        f"{source}-{manifest['kind']}-{manifest['metadata']['name']}": manifest
-        for source, text in sources
-        for manifest in yaml.safe_load_all(text)
-    }
+@pytest.fixture(scope="module")
+def with_all(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """The production overlay with every component."""
+    folder = tmp_path_factory.mktemp("everything")
+    components = [os.path.relpath(path.parent, folder) for path in (K8S / "components").glob("*/kustomization.yaml")]
+    resources = [os.path.relpath(K8S / "overlays" / "production", folder)]
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"resources": resources, "components": components}))
+    return build(folder)
 
 
-MANIFESTS = read_manifests()
-CRONJOBS = {m["metadata"]["name"]: m for m in MANIFESTS.values() if m["kind"] == "CronJob"}
+@pytest.fixture(scope="module", autouse=True)
+def _schemas_are_read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        cached = functools.cache(kubernetes_validate.utils.schema_contents)
+        patch.setattr(kubernetes_validate.utils, "schema_contents", cached)
+        yield
 
 
-def the(kind: str, name: str) -> Manifest:
-    found = [m for m in MANIFESTS.values() if (m["kind"], m["metadata"]["name"]) == (kind, name)]
-    assert len(found) == 1, f"{len(found)} manifests of {kind} {name}"
-    return found[0]
+def test_there_is_an_overlay_for_production_and_one_for_a_try() -> None:
+    assert [path.name for path in OVERLAYS] == ["local", "production"]
 
 
-def pod_of(manifest: Manifest) -> Manifest:
-    """The pod that a CronJob, Job or Deployment makes."""
-    spec = manifest["spec"]
-    if manifest["kind"] == "CronJob":
-        spec = spec["jobTemplate"]["spec"]
-    pod: Manifest = spec["template"]["spec"]
-    return pod
+def test_the_cron_jobs_are_these() -> None:
+    names = ("dimensions", "facts", "full-day", "late-data", "check", "retention", "backfill")
+    assert set(CRONJOBS) == {f"etl-{name}" for name in names}
+    assert set(CRONJOBS) - set(STARTING) == {"etl-backfill"}, "a template never starts by itself"
 
 
-def container_of(manifest: Manifest) -> Manifest:
-    (container,) = pod_of(manifest)["containers"]
-    return dict(container)
-
-
-def argv_of(manifest: Manifest) -> list[str]:
-    """The command that is run behind the image's entrypoint."""
-    container = container_of(manifest)
-    return [*container.get("command", []), *container["args"]]
-
-
-ETL_PODS = {name: m for name, m in MANIFESTS.items() if m["kind"] in ("CronJob", "Job")}
-ALL_PODS = {name: m for name, m in MANIFESTS.items() if m["kind"] in ("CronJob", "Job", "Deployment")}
-
-
-def test_the_folder_holds_the_three_cron_jobs() -> None:
-    assert set(CRONJOBS) == {"etl-dimensions", "etl-facts", "etl-full-day", "etl-late-data"}
-
-
-@pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
-@pytest.mark.parametrize("name", MANIFESTS)
-def test_every_manifest_is_valid_to_kubernetes(name: str, version: str) -> None:
-    used = kubernetes_validate.validate(MANIFESTS[name], version, strict=True)
-    assert version.startswith(used), f"no schemas of Kubernetes {version}: those of {used} were used"
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_manifest_is_valid_to_kubernetes(version: str, with_all: Build) -> None:
+    secret = list(yaml.safe_load_all((K8S / "secret.example.yaml").read_text(encoding="utf-8")))
+    for manifest in [*with_all, *build(K8S / "overlays" / "local"), *secret]:
+        used = kubernetes_validate.validate(manifest, version, strict=True)
+        assert version.startswith(used), f"no schemas of Kubernetes {version}: those of {used} were used"
 
 
 def test_an_unknown_field_is_not_valid() -> None:
     """The validation above is strict: a misspelt key would be found."""
     wrong = {**CRONJOBS["etl-facts"], "spec": {**CRONJOBS["etl-facts"]["spec"], "timezone": "Etc/UTC"}}
     with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(wrong, KUBERNETES_VERSIONS[0], strict=True)
+        kubernetes_validate.validate(wrong, VERSIONS[0], strict=True)
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=lambda folder: folder.name)
+def test_an_overlay_has_a_namespace_of_its_own_and_everything_is_in_it(folder: Path) -> None:
+    (namespace,) = build(folder).of("Namespace")
+    assert {m["metadata"].get("namespace") for m in build(folder) if m["kind"] != "Namespace"} == {namespace}
 
 
 # When
 
 
 @pytest.mark.parametrize("name", CRONJOBS)
-def test_schedules_are_in_utc(name: str) -> None:
-    assert CRONJOBS[name]["spec"]["timeZone"] == "Etc/UTC"
-
-
-@pytest.mark.parametrize("name", CRONJOBS)
 def test_a_cron_job_never_runs_twice_at_once_nor_for_ever(name: str) -> None:
-    spec = CRONJOBS[name]["spec"]
+    spec, job = CRONJOBS[name]["spec"], job_of(CRONJOBS[name])
+    assert spec["timeZone"] == "Etc/UTC"
     assert spec["concurrencyPolicy"] == "Forbid"
     assert spec["startingDeadlineSeconds"] > 10  # the controller looks every ten seconds
-    assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] > 0
-    assert spec["jobTemplate"]["spec"]["backoffLimit"] >= 1
+    assert job["activeDeadlineSeconds"] > 0
+    assert job["ttlSecondsAfterFinished"] > 0
     assert {"successfulJobsHistoryLimit", "failedJobsHistoryLimit"} <= set(spec)
 
 
 def starts(schedule: str) -> set[tuple[int, int]]:
-    """The hours and minutes of a day at which a plain daily or hourly schedule starts."""
-    minute, hour, *rest = schedule.split()
-    assert rest == ["*", "*", "*"], f"{schedule}: a schedule that this test can't read"
+    """The hours and minutes of a day at which a plain hourly, daily or monthly schedule starts."""
+    minute, hour, day, *rest = schedule.split()
+    assert rest == ["*", "*"], f"{schedule}: a schedule that this test can't read"
+    assert day == "*" or hour != "*"
     return {(h, int(minute)) for h in (range(24) if hour == "*" else [int(hour)])}
 
 
 def test_no_two_cron_jobs_start_in_the_same_minute() -> None:
-    minutes = [start for cronjob in CRONJOBS.values() for start in starts(cronjob["spec"]["schedule"])]
+    minutes = [start for cronjob in STARTING.values() for start in starts(cronjob["spec"]["schedule"])]
     assert len(minutes) == len(set(minutes))
 
 
@@ -149,141 +123,284 @@ def test_the_documented_schedules_are_kept() -> None:
     assert starts(CRONJOBS["etl-facts"]["spec"]["schedule"]) == {(2, 0)}
     assert starts(CRONJOBS["etl-full-day"]["spec"]["schedule"]) == {(3, 0)}
     assert starts(CRONJOBS["etl-late-data"]["spec"]["schedule"]) == {(5, 0)}
+    assert CRONJOBS["etl-retention"]["spec"]["schedule"].split()[2] == "2", "when the month before is complete"
+    assert len(starts(CRONJOBS["etl-check"]["spec"]["schedule"])) == 24
+
+
+def test_an_hourly_job_ends_before_its_next_start() -> None:
+    for name in ("etl-dimensions", "etl-check"):
+        assert job_of(CRONJOBS[name])["activeDeadlineSeconds"] < 3600
+
+
+# What is tried again
+
+
+def failing_codes(manifest: Manifest) -> set[int]:
+    """The exit codes after which Kubernetes gives up at once."""
+    rules = job_of(manifest)["podFailurePolicy"]["rules"]
+    codes: set[int] = set()
+    for rule in rules:
+        if rule["action"] == "FailJob":
+            assert rule["onExitCodes"]["operator"] == "In"
+            assert rule["onExitCodes"]["containerName"] == container_of(manifest)["name"]
+            codes |= set(rule["onExitCodes"]["values"])
+    return codes
+
+
+@pytest.mark.parametrize("name", CRONJOBS)
+def test_what_another_attempt_may_mend_is_tried_again_and_nothing_else(name: str) -> None:
+    code = {name: int(value) for name, value in luigi.configuration.get_config()["retcode"].items()}
+    passing = {code["already_running"], code["not_run"], code["scheduling_error"]}
+    lasting = {1, 2, code["missing_data"], code["unhandled_exception"]}
+    (lasting if name == "etl-check" else passing).add(code["task_failed"])  # of the check: an alert fires
+    assert failing_codes(CRONJOBS[name]) == lasting
+    assert passing | lasting == {1, 2, *code.values()}
+    assert job_of(CRONJOBS[name])["backoffLimit"] > 0
+
+
+@pytest.mark.parametrize("name", [name for name, m in PODS.items() if m["kind"] != "Deployment"])
+def test_a_drained_node_costs_no_attempt(name: str) -> None:
+    """Kubernetes applies the first rule that fits."""
+    first = job_of(PODS[name])["podFailurePolicy"]["rules"][0]
+    assert first == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert pod_of(PODS[name])["restartPolicy"] == "Never", "a pod failure policy asks for it; and the log is kept"
+    assert pod_of(PODS[name])["shareProcessNamespace"] is True, "as process 1 it would miss an early SIGTERM"
+
+
+# The restricted Pod Security Standard
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_is_restricted(name: str) -> None:
+    pod, container = pod_of(PODS[name]), container_of(PODS[name])
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {key for volume in pod["volumes"] for key in volume if key != "name"} <= {
+        "configMap",
+        "emptyDir",
+        "persistentVolumeClaim",
+    }
+    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & set(pod)
+    assert all("hostPort" not in port for port in container.get("ports", []))
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_has_the_images_user_no_token_and_bounds(name: str) -> None:
+    pod, container = pod_of(PODS[name]), container_of(PODS[name])
+    user = re.search(r"^USER (\d+):(\d+)$", (K8S / "Dockerfile").read_text(encoding="utf-8"), re.M)
+    assert user is not None
+    assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["runAsGroup"]) == tuple(map(int, user.groups()))
+    assert pod["automountServiceAccountToken"] is False
+    assert build(BASE).the("ServiceAccount", pod["serviceAccountName"])["automountServiceAccountToken"] is False
+    assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+    assert "memory" in container["resources"]["limits"]
+    assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}, "all else can't be written"
+    assert "command" not in container, "it would replace the image's entrypoint"
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=lambda folder: folder.name)
+def test_the_namespace_asks_for_restricted_pods(folder: Path) -> None:
+    (namespace,) = build(folder).of("Namespace").values()
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+# Who speaks to whom
+
+
+def selects(selector: Manifest, labels: Manifest) -> bool:
+    assert set(selector) <= {"matchLabels"}
+    return selector.get("matchLabels", {}).items() <= labels.items()
+
+
+def policies_of(objects: Build, manifest: Manifest, direction: str) -> dict[str, list[Manifest]]:
+    """The rules of a direction for a pod, by the policy's name."""
+    labels = template_of(manifest)["metadata"]["labels"]
+    return {
+        name: policy["spec"].get(direction.lower(), [])
+        for name, policy in objects.of("NetworkPolicy").items()
+        if selects(policy["spec"]["podSelector"], labels) and direction in policy["spec"]["policyTypes"]
+    }
+
+
+@pytest.mark.parametrize("name", [name for name, m in PODS.items() if m["kind"] != "Deployment"])
+def test_a_job_reaches_the_databases_luigid_and_dns_and_nobody_reaches_it(name: str) -> None:
+    out = policies_of(build(BASE), PODS[name], "Egress")
+    assert set(out) == {"default-deny", "etl-to-dns", "etl-to-source", "etl-to-warehouse", "etl-to-luigid"}
+    assert out["default-deny"] == []
+    assert policies_of(build(BASE), PODS[name], "Ingress") == {"default-deny": []}
+    (luigid,) = [to["podSelector"] for to in out["etl-to-luigid"][0]["to"]]
+    assert selects(luigid, template_of(PODS["luigid"])["metadata"]["labels"])
+
+
+def test_luigid_reaches_nobody_and_jobs_reach_it() -> None:
+    assert policies_of(build(BASE), PODS["luigid"], "Egress") == {"default-deny": []}
+    incoming = policies_of(build(BASE), PODS["luigid"], "Ingress")
+    assert set(incoming) == {"default-deny", "luigid-from-etl"}
+    ((rule,),) = [rules for rules in incoming.values() if rules]
+    (source,) = rule["from"]
+    assert selects(source["podSelector"], template_of(PODS["etl-facts"])["metadata"]["labels"])
+    assert rule["ports"] == [{"protocol": "TCP", "port": container_of(PODS["luigid"])["ports"][0]["containerPort"]}]
+
+
+def test_only_the_check_reaches_a_webhook_and_only_where_it_is_wanted(with_all: Build) -> None:
+    reaching = {
+        name for name, pod in with_all.pods.items() if "check-to-webhook" in policies_of(with_all, pod, "Egress")
+    }
+    assert reaching == {"etl-check"}
+    given = {name for name, pod in with_all.pods.items() if "ETL_ALERT_WEBHOOK_URL" in str(container_of(pod))}
+    assert given == {"etl-check"}
+
+
+def test_every_pod_that_speaks_to_a_database_can_be_given_its_certificate(with_all: Build) -> None:
+    for name, pod in with_all.pods.items():
+        mounts = {mount["mountPath"]: mount["name"] for mount in container_of(pod)["volumeMounts"]}
+        volumes = {volume["name"]: volume.get("configMap", {}).get("name") for volume in pod_of(pod)["volumes"]}
+        assert ("/etc/database-ca" in mounts) == (name != "luigid"), name
+        assert name == "luigid" or volumes[mounts["/etc/database-ca"]] == "database-ca"
+
+
+def test_production_must_name_its_databases() -> None:
+    """Addresses for documentation (RFC 5737): nobody's traffic goes astray where they are forgotten."""
+    production = build(K8S / "overlays" / "production")
+    for name, network in (("etl-to-source", "192.0.2."), ("etl-to-warehouse", "198.51.100.")):
+        (rule,) = production.the("NetworkPolicy", name)["spec"]["egress"]
+        (block,) = [to["ipBlock"]["cidr"] for to in rule["to"]]
+        assert block.startswith(network)
+        assert block.endswith("/32")
 
 
 # With what
 
 
-@pytest.mark.parametrize("name", ETL_PODS)
+@pytest.mark.parametrize("name", [name for name in PODS if name != "luigid"])
 def test_the_urls_come_only_from_the_secret(name: str) -> None:
-    env = {entry["name"]: entry for entry in container_of(ETL_PODS[name])["env"]}
-    for variable, key in SECRET_KEYS.items():
-        assert env[variable] == {
-            "name": variable,
-            "valueFrom": {"secretKeyRef": {"name": "db-secrets", "key": key}},
-        }
-    assert {variable for variable, entry in env.items() if "value" in entry} == {"LUIGI_CONFIG_PATH"}
+    environment = environment_of(PODS[name], SECRET)
+    assert environment["OLTP_DATABASE_URL"] == "the source"
+    owner = name.startswith("etl-migrate")
+    assert environment["WAREHOUSE_DATABASE_URL"] == ("the warehouse's owner" if owner else "the warehouse")
+    for entry in container_of(PODS[name])["env"]:
+        if "valueFrom" in entry:
+            assert entry["valueFrom"]["secretKeyRef"]["name"] == "db-secrets"
 
 
-def test_the_example_secret_has_exactly_the_keys_in_use_and_no_real_host() -> None:
-    data = the("Secret", "db-secrets")["stringData"]
-    assert set(data) == set(SECRET_KEYS.values())
-    assert all("EXAMPLE" in url and ".example.invalid" in url for url in data.values())
+def test_the_example_secret_has_exactly_the_keys_in_use_and_no_real_host(with_all: Build) -> None:
+    (secret,) = yaml.safe_load_all((K8S / "secret.example.yaml").read_text(encoding="utf-8"))
+    used = {
+        entry["valueFrom"]["secretKeyRef"]["key"]
+        for pod in with_all.pods.values()
+        for entry in container_of(pod).get("env", [])
+        if "valueFrom" in entry
+    }
+    assert set(secret["stringData"]) == used
+    assert all("EXAMPLE" in url and ".example.invalid" in url for url in secret["stringData"].values())
 
 
 def test_no_manifest_but_the_example_holds_a_url_of_a_database() -> None:
-    for path in K8S.iterdir():
-        if path.name != "secret.example.yaml":
-            assert "postgres://" not in path.read_text(encoding="utf-8")
-            assert "postgresql://" not in path.read_text(encoding="utf-8")
+    for path in K8S.rglob("*"):
+        if path.is_file() and path.name != "secret.example.yaml":
+            assert not re.search(r"postgres(ql)?://", path.read_text(encoding="utf-8")), path
 
 
-@pytest.mark.parametrize("name", ALL_PODS)
-def test_luigi_cfg_is_mounted_where_luigi_looks_for_it(name: str) -> None:
-    container, pod = container_of(ALL_PODS[name]), pod_of(ALL_PODS[name])
-    path = {entry["name"]: entry.get("value") for entry in container["env"]}["LUIGI_CONFIG_PATH"]
-    (mount,) = [mount for mount in container["volumeMounts"] if mount["mountPath"] == os.path.dirname(path)]
-    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == mount["name"]]
-    assert os.path.basename(path) in the("ConfigMap", volume["configMap"]["name"])["data"]
-
-
-@pytest.mark.parametrize("name", ALL_PODS)
-def test_the_image_is_the_one_of_this_version(name: str) -> None:
-    version = re.search(r'^    version="(.+)",$', (ROOT / "setup.py").read_text(encoding="utf-8"), re.M)
+def version_of_the_package() -> str:
+    version = re.search(r'^    version="(.+)",$', (REPOSITORY / "setup.py").read_text(encoding="utf-8"), re.M)
     assert version is not None
-    assert container_of(ALL_PODS[name])["image"] == f"aivo/aivo-luigi:{version[1]}"
+    return version[1]
 
 
-@pytest.mark.parametrize("name", ETL_PODS)
-def test_a_failed_attempt_keeps_its_log(name: str) -> None:
-    assert pod_of(ETL_PODS[name])["restartPolicy"] == "Never"
+@pytest.mark.parametrize("name", PODS)
+def test_the_image_is_the_one_of_this_version(name: str) -> None:
+    assert container_of(PODS[name])["image"] == f"aivo/aivo-luigi:{version_of_the_package()}"
+    production = container_of(build(K8S / "overlays" / "production").pods[name])["image"]
+    assert production == f"registry.example.com/aivo/aivo-luigi:{version_of_the_package()}"
+
+
+# The migration goes first
+
+
+def test_each_version_has_a_migration_job_of_its_own() -> None:
+    (name,) = build(BASE).of("Job")
+    assert name == f"etl-migrate-{version_of_the_package().replace('.', '-')}"
+
+
+def test_what_the_migration_needs_is_applied_with_it() -> None:
+    """`kubectl apply -l apply=first` must bring all that its pod stands on, and nothing that would start a run."""
+    first = Build(m for m in build(BASE) if m["metadata"].get("labels", {}).get("apply") == "first")
+    (job,) = first.of("Job").values()
+    assert set(first.of("Namespace")) == {job["metadata"]["namespace"]}
+    assert pod_of(job)["serviceAccountName"] in first.of("ServiceAccount")
+    assert not first.of("CronJob", "Deployment")
+    needed = set(policies_of(build(BASE), job, "Egress")) - {"etl-to-luigid"}
+    assert needed == set(first.of("NetworkPolicy"))
+    assert not {key for volume in pod_of(job)["volumes"] for key in volume} & {"configMap", "persistentVolumeClaim"}
 
 
 # luigi.cfg
 
 
-def parse(text: str) -> configparser.ConfigParser:
+def settings(text: str) -> dict[tuple[str, str], str]:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(text)
-    return parser
-
-
-def settings(text: str) -> dict[tuple[str, str], str]:
-    parser = parse(text)
     return {(section, key): value for section in parser.sections() for key, value in parser[section].items()}
 
 
-def cluster_cfg() -> str:
-    return str(the("ConfigMap", "luigi-cfg")["data"]["luigi.cfg"])
-
-
-def test_luigi_cfg_of_the_cluster_agrees_with_the_repositorys_but_for_the_scheduler() -> None:
-    repository = settings((ROOT / "luigi.cfg").read_text(encoding="utf-8"))
-    cluster = settings(cluster_cfg())
-    differences = {
-        where
-        for where in repository.keys() | cluster.keys()
-        if where[0] != "scheduler" and repository.get(where) != cluster.get(where)
+def test_the_cluster_adds_nothing_but_the_scheduler_to_the_repositorys_luigi_cfg() -> None:
+    """The image carries the repository's, where Luigi finds it first; the ConfigMap is read last."""
+    repository = settings((REPOSITORY / "luigi.cfg").read_text(encoding="utf-8"))
+    cluster = settings(build(BASE).luigi_cfg)
+    changed = {where for where, value in cluster.items() if repository.get(where) != value}
+    assert {where for where in changed if where[0] != "scheduler"} == {
+        ("core", "local_scheduler"),
+        ("core", "default-scheduler-url"),
     }
-    assert differences == {("core", "local_scheduler"), ("core", "default-scheduler-url")}
-    assert cluster["core", "local_scheduler"] == "false"
+    same = {where for where in cluster if repository.get(where) == cluster[where]}
+    assert not same, "said twice"
+
+
+def test_the_image_carries_the_repositorys_luigi_cfg_where_luigi_looks_for_it() -> None:
+    paths = luigi.configuration.LuigiConfigParser._config_paths
+    assert "/etc/luigi/luigi.cfg" in paths
+    assert re.search(r"^COPY luigi\.cfg /etc/luigi/luigi\.cfg$", (K8S / "Dockerfile").read_text(encoding="utf-8"), re.M)
+
+
+@pytest.mark.parametrize("name", [name for name in PODS if not name.startswith("etl-migrate")])
+def test_the_clusters_luigi_cfg_is_mounted_where_luigi_is_told_to_look(name: str) -> None:
+    container, pod = container_of(PODS[name]), pod_of(PODS[name])
+    path = environment_of(PODS[name], SECRET)["LUIGI_CONFIG_PATH"]
+    (mount,) = [mount for mount in container["volumeMounts"] if mount["mountPath"] == os.path.dirname(path)]
+    assert mount["mountPath"] != "/etc/luigi", "it would hide the image's"
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == mount["name"]]
+    assert os.path.basename(path) in build(BASE).the("ConfigMap", volume["configMap"]["name"])["data"]
+    assert re.search(r"-[0-9a-z]{10}$", volume["configMap"]["name"]), "a change must restart luigid"
 
 
 def test_the_jobs_look_for_luigid_where_the_service_puts_it() -> None:
-    service = the("Service", "luigid")
+    service, deployment = build(BASE).the("Service", "luigid"), PODS["luigid"]
     (port,) = service["spec"]["ports"]
-    url = settings(cluster_cfg())["core", "default-scheduler-url"]
-    assert url == f"http://{service['metadata']['name']}:{port['port']}"
+    assert settings(build(BASE).luigi_cfg)["core", "default-scheduler-url"] == f"http://luigid:{port['port']}"
 
-    deployment = the("Deployment", "luigid")
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
-    assert service["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= template_of(deployment)["metadata"]["labels"].items()
     (listening,) = container_of(deployment)["ports"]
     assert port["targetPort"] == listening["name"]
-    argv = argv_of(deployment)
+    argv = argv_of(deployment, {})
     assert argv[argv.index("--port") + 1] == str(listening["containerPort"])
     assert argv[argv.index("--address") + 1] == "0.0.0.0"
 
 
 def test_luigid_is_one_and_keeps_its_state_on_its_volume() -> None:
-    deployment = the("Deployment", "luigid")
+    deployment = PODS["luigid"]
     assert deployment["spec"]["replicas"] == 1
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}
     (volume,) = [v for v in pod_of(deployment)["volumes"] if "persistentVolumeClaim" in v]
-    the("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
+    build(BASE).the("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
     (mount,) = [m for m in container_of(deployment)["volumeMounts"] if m["name"] == volume["name"]]
-    assert os.path.dirname(settings(cluster_cfg())["scheduler", "state_path"]) == mount["mountPath"]
-
-
-# The image
-
-
-def dockerfile() -> list[str]:
-    text = (K8S / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
-
-
-def test_the_image_runs_as_a_user_without_rights_behind_an_init() -> None:
-    final = dockerfile()[max(i for i, line in enumerate(dockerfile()) if line.startswith("FROM ")) :]
-    (user,) = [line.split()[1] for line in final if line.startswith("USER ")]
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "numeric, so that runAsNonRoot can tell"
-    assert pod_of(the("Deployment", "luigid"))["securityContext"]["fsGroup"] == int(user.split(":")[1])
-    assert 'ENTRYPOINT ["tini", "-g", "--"]' in final
-    assert all("command" not in container_of(pod) for pod in ALL_PODS.values()), "command would replace the entrypoint"
-
-
-def test_the_image_carries_no_embedded_postgresql() -> None:
-    installs = [line for line in dockerfile() if "pip" in line]
-    assert installs
-    assert not any("[" in line or "pgserver" in line for line in installs), "an extra of the package"
-    assert "pgserver" not in (ROOT / "setup.py").read_text(encoding="utf-8").split("install_requires=")[1].split("]")[0]
-
-
-def test_the_image_is_built_from_files_that_exist() -> None:
-    for line in dockerfile():
-        if line.startswith("COPY ") and "--from" not in line:
-            for source in line.split()[1:-1]:
-                assert (ROOT / source).exists(), source
+    assert os.path.dirname(settings(build(BASE).luigi_cfg)["scheduler", "state_path"]) == mount["mountPath"]
+    assert pod_of(deployment)["securityContext"]["fsGroup"] == pod_of(deployment)["securityContext"]["runAsGroup"]
 
 
 # The ranges of the nightly jobs
@@ -309,7 +426,7 @@ def option(argv: list[str], name: str) -> str:
 @pytest.mark.parametrize("delay", [timedelta(0), timedelta(minutes=59), timedelta(hours=6)])
 def test_a_nightly_range_is_whole_days_and_leaves_today_out(name: str, days: int, delay: timedelta) -> None:
     """However late the job starts within its deadline."""
-    argv = argv_of(CRONJOBS[name])
+    argv = argv_of(CRONJOBS[name], {})
     ((hour, minute),) = starts(CRONJOBS[name]["spec"]["schedule"])
     now = datetime(2025, 3, 10, hour, minute, tzinfo=timezone.utc) + delay
     ranged = RangeDaily(  # type: ignore[no-untyped-call]
@@ -319,149 +436,23 @@ def test_a_nightly_range_is_whole_days_and_leaves_today_out(name: str, days: int
         days_forward=int(option(argv, "--days-forward")),
         reverse="--reverse" in argv,
         now=int(now.timestamp()),
-        task_limit=int(settings(cluster_cfg())["RangeDaily", "task_limit"]),
     )
     required = [task.date for task in ranged.requires()]  # type: ignore[no-untyped-call]
     yesterday = now.date() - timedelta(days=1)
     assert required == [yesterday - timedelta(days=back) for back in range(days)]
 
 
-# Run as they stand
+# The backfill's template
 
 
-def test_luigid_starts_answers_its_probes_and_saves_its_state(tmp_path: Path) -> None:
-    """The Deployment's command, but for a free port and a folder of this test."""
-    container = container_of(the("Deployment", "luigid"))
-    state, config, port = tmp_path / "state.pickle", tmp_path / "luigi.cfg", free_port()
-    config.write_text(cluster_cfg().replace(settings(cluster_cfg())["scheduler", "state_path"], str(state)))
-    argv = argv_of(the("Deployment", "luigid"))
-    argv[argv.index("--port") + 1] = str(port)
-    program = shutil.which(argv[0], path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    assert program is not None
-    environment = {**os.environ, "LUIGI_CONFIG_PATH": str(config)}
-    with subprocess.Popen([program, *argv[1:]], env=environment, cwd=tmp_path) as process:
-        try:
-            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                assert status(f"http://127.0.0.1:{port}{container[probe]['httpGet']['path']}", process) == 200
-        finally:
-            process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
-    assert state.stat().st_size > 0
-
-
-def status(url: str, process: subprocess.Popen[bytes]) -> int:
-    """The HTTP status, waiting for the server to come up."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as response:
-                return int(response.status)
-        except OSError:
-            assert process.poll() is None, "luigid ended"
-            assert time.monotonic() < deadline, "luigid did not answer within 30 s"
-            time.sleep(0.1)
-
-
-def as_it_stands(manifest: Manifest, pipeline: Pipeline, luigid: Luigid, folder: Path) -> None:
-    """Run a manifest's command with the cluster's luigi.cfg, whose scheduler alone is this test's."""
-    url = settings(cluster_cfg())["core", "default-scheduler-url"]
-    config = folder / "cluster.cfg"
-    config.write_text(cluster_cfg().replace(url, luigid.url))
-    argv = argv_of(manifest)
-    assert argv[:3] == ["luigi", "--module", "aivo_luigi"]
-    done = pipeline.luigi(*argv[3:], config=config, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def today() -> date:
-    return datetime.now(timezone.utc).date()
-
-
-def last_days(number: int) -> list[date]:
-    """Whole days, newest first."""
-    return [today() - timedelta(days=back) for back in range(1, number + 1)]
-
-
-def a_lesson_yesterday(world: World) -> None:
-    world.tenant()
-    world.learner()
-    yesterday = datetime.now(timezone.utc).replace(hour=10, minute=0, second=0, microsecond=0) - timedelta(days=1)
-    world.session(started_at=yesterday)
-
-
-def succeeded(pipeline: Pipeline, job_name: str) -> list[date]:
-    """The days for which a job succeeded, in the order in which it ran."""
-    return pipeline.warehouse.column(
-        "select target_date from etl_job_runs where job_name = %(job)s and status = 'SUCCESS' order by started_at",
-        job=job_name,
-    )
-
-
-def test_the_hourly_dimensions_run_as_they_stand_and_every_hour_anew(
-    pipeline: Pipeline, world: World, luigid: Luigid, tmp_path: Path
-) -> None:
-    world.tenant()
-    as_it_stands(CRONJOBS["etl-dimensions"], pipeline, luigid, tmp_path)
-    world.learner()
-    as_it_stands(CRONJOBS["etl-dimensions"], pipeline, luigid, tmp_path)
-
-    assert pipeline.warehouse.value("select count(*) from dim_tenant where is_current") == 1
-    assert pipeline.warehouse.value("select count(*) from dim_learner where is_current") == 1
-    for job in DIMENSION_JOBS:
-        assert len(succeeded(pipeline, job)) == 2, job
-    for job in FACT_JOBS:
-        assert succeeded(pipeline, job) == [], job
-
-
-def test_the_nightly_facts_run_as_they_stand(pipeline: Pipeline, world: World, luigid: Luigid, tmp_path: Path) -> None:
-    a_lesson_yesterday(world)
-    as_it_stands(CRONJOBS["etl-facts"], pipeline, luigid, tmp_path)
-
-    assert pipeline.warehouse.column("select date_key from fact_sessions") == [int(f"{last_days(1)[0]:%Y%m%d}")]
-    for job in FACT_JOBS:
-        assert sorted(succeeded(pipeline, job)) == sorted(last_days(7)), job
-
-
-def test_the_nightly_full_pipeline_runs_as_it_stands_and_does_nothing_twice(
-    pipeline: Pipeline, world: World, luigid: Luigid, tmp_path: Path
-) -> None:
-    a_lesson_yesterday(world)
-    for _ in range(2):
-        as_it_stands(CRONJOBS["etl-full-day"], pipeline, luigid, tmp_path)
-
-    assert pipeline.warehouse.value("select count(*) from fact_sessions") == 1
-    assert pipeline.warehouse.value("select count(*) from dim_learner where is_current") == 1
-    for job in FACT_JOBS:
-        assert sorted(succeeded(pipeline, job)) == sorted(last_days(30)), job
-    for job in DIMENSION_JOBS:
-        assert len(succeeded(pipeline, job)) == 1, job
-
-
-def test_the_late_data_run_as_they_stand(pipeline: Pipeline, world: World, luigid: Luigid, tmp_path: Path) -> None:
-    a_lesson_yesterday(world)
-    as_it_stands(CRONJOBS["etl-facts"], pipeline, luigid, tmp_path)
-    pipeline.source.execute("update sessions set duration_ms = 61000")
-    for _ in range(2):
-        as_it_stands(CRONJOBS["etl-late-data"], pipeline, luigid, tmp_path)
-
-    assert pipeline.warehouse.column("select duration_seconds from fact_sessions") == [61]
-    assert len(succeeded(pipeline, "build_fact_sessions")) == 7 + 1
-
-
-def test_the_nightly_facts_come_newest_day_first(pipeline: Pipeline, luigid: Luigid, tmp_path: Path) -> None:
-    """--reverse alone doesn't order a range: Luigi runs what has the highest priority."""
-    as_it_stands(CRONJOBS["etl-facts"], pipeline, luigid, tmp_path)
-    assert succeeded(pipeline, "build_fact_sessions") == last_days(7)
-
-
-def test_the_backfill_of_the_readme_runs_as_it_stands(
-    pipeline: Pipeline, world: World, luigid: Luigid, tmp_path: Path
-) -> None:
-    world.tenant()
-    world.learner()
-    world.session()  # on 2025-01-15
-    as_it_stands(the("Job", "etl-backfill-2025-01"), pipeline, luigid, tmp_path)
-
-    assert pipeline.warehouse.column("select date_key from fact_sessions") == [20250115]
-    for job in FACT_JOBS:
-        assert sorted(succeeded(pipeline, job)) == [date(2025, 1, day) for day in range(1, 32)], job
+def test_the_backfills_days_are_set_as_the_readme_says() -> None:
+    """`kubectl set env --local` needs no cluster: the days end up in the command."""
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}, "spec": job_of(CRONJOBS["etl-backfill"])}
+    readme = (K8S / "README.md").read_text(encoding="utf-8")
+    (arguments,) = re.findall(r"\| kubectl (set env --local .*) \\$", readme, re.M)
+    command = [tool("kubectl"), *arguments.split()]
+    done = subprocess.run(command, input=yaml.safe_dump(job), capture_output=True, text=True, check=True)
+    changed = yaml.safe_load(done.stdout)
+    argv = argv_of(changed, environment_of(changed, SECRET))
+    days = dict(re.findall(r"BACKFILL_(START|STOP)=(\S+)", arguments))
+    assert (option(argv, "--start"), option(argv, "--stop")) == (days["START"], days["STOP"])

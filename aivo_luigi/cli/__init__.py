@@ -13,6 +13,7 @@ from aivo_luigi.cli.migrate import migrate
 from aivo_luigi.cli.plan import plan
 from aivo_luigi.cli.rejects import rejects
 from aivo_luigi.cli.report import report
+from aivo_luigi.cli.retention import retention
 from aivo_luigi.cli.run import build_facts, late, run, run_job, sync_dimensions
 from aivo_luigi.cli.status import status
 from aivo_luigi.errors import debugging, describe
@@ -66,6 +67,7 @@ for command in (
     rejects,
     report,
     compare,
+    retention,
     migrate,
 ):
     main.add_command(command)

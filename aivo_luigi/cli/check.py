@@ -13,7 +13,7 @@ from aivo_luigi.cli.shared import nothing_has_run
 @click.option("--notify", is_flag=True, help="Also send what fires to the webhook of ETL_ALERT_WEBHOOK_URL.")
 @click.pass_context
 def check(context: click.Context, as_json: bool, notify: bool) -> None:
-    """Show the alerts that fire: late, failed and lost runs, stale dimensions, too many rejected rows.
+    """Show the alerts that fire: late, failed and lost runs, stale dimensions, rejected rows, unusual row counts.
 
     Exits with 1 if any fires. What each means, and what to do, is in docs/operations.md; the limits are in section
     [alerts] of luigi.cfg.

@@ -22,9 +22,8 @@ def migrate(dry_run: bool) -> None:
     from aivo_luigi.warehouse.migrations import migrate as apply
     from aivo_luigi.warehouse.migrations import missing_migrations
 
-    if dry_run:
-        with connect_warehouse("aivo-etl migrate") as warehouse:
-            names, what = missing_migrations(warehouse), "would be applied"
-    else:
+    with connect_warehouse("aivo-etl migrate") as warehouse:
+        names, what = missing_migrations(warehouse), "would be applied"
+    if names and not dry_run:
         names, what = apply(database_urls().warehouse), "applied"
     print(f"{len(names)} migrations {what}: {', '.join(names)}" if names else "The schema is up to date.")

@@ -29,7 +29,10 @@ def compare(job: JobSpec, day: date, most: int = 0, everything: bool = True) -> 
 
 
 def built_days(jobs: Sequence[type[Job]], first: date, last: date) -> list[tuple[type[Job], date]]:
-    """The jobs and days from first to last, both included, that were ever built; the newest day first."""
+    """The fact jobs and days from first to last, both included, that were ever built; the newest day first.
+
+    Days that retention has let go are left out.
+    """
     by_name = {job.job_name(): job for job in jobs}
     with connect_warehouse("aivo_luigi built days") as warehouse:
         rows = warehouse.file("runs/built_days.sql", jobs=as_array(by_name), first_day=first, last_day=last).fetchall()

@@ -168,13 +168,10 @@ class Staging:
         return sqlfiles.render(sqlfiles.read(self.job.sql_file(file)), source.connection.raw, **variables)
 
     def _report_rows(self) -> None:
-        """How far the COPY is that is running on the connection, as another connection sees it."""
+        """How far the COPY is that is running on the connection of this name, as another connection sees it."""
         with connect_warehouse("aivo_luigi progress") as another:
-            rows = another.value(
-                "select tuples_processed from pg_stat_progress_copy where pid = :pid",
-                pid=self.warehouse.raw.info.backend_pid,
-            )
-        self.report(f"{rows or 0:,} rows read so far", 30)
+            rows = another.file("monitoring/copied_rows.sql", application_name=self.application_name[:63]).fetchone()
+        self.report(f"{rows[0] if rows else 0:,} rows read so far", 30)
 
     @property
     def _everything(self) -> bool:

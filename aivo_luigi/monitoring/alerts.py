@@ -12,7 +12,7 @@ from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
 
-NAMES = ("overdue", "failed", "rejected", "stale", "lost")
+NAMES = ("overdue", "failed", "rejected", "unusual", "stale", "lost")
 """The alerts, the most urgent first."""
 
 

@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING
 
 import luigi
 
+from aivo_luigi.config import database_urls
+from aivo_luigi.db import connect_warehouse
 from aivo_luigi.operate.board import DONE, FAILED, NOT_RUN, SKIPPED, Board, Line, Watching
 from aivo_luigi.operate.display import JobsDisplay, make_console, sentence
 from aivo_luigi.operate.plan import plan
 from aivo_luigi.operate.run import build, interruptible, own_log
+from aivo_luigi.warehouse.migrations import ensure_schema
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def run_watched(tasks: Sequence[luigi.Task], workers: int) -> int:
-    """Runs the tasks and shows them; returns the exit code."""
+    """Runs the tasks and shows them; returns the exit code.
+
+    Raises SchemaError for an empty warehouse that its user may not migrate: of what a task raises when it is asked
+    whether it is complete, Luigi tells nobody the reason.
+    """
     console = make_console()
     board = Board(plan(tasks))
+    with connect_warehouse("aivo-etl") as warehouse:
+        ensure_schema(warehouse, database_urls().warehouse)
     display = JobsDisplay(board, console)
     with interruptible(), own_log(lambda line: console.print(line, markup=False)), display.shown():
         with Watching(display.look):

@@ -1,4 +1,4 @@
-"""What runs: ten declarations, three wrappers, the rebuild of late days, and the check."""
+"""What runs: ten declarations, three wrappers, the rebuild of late days, the check and retention."""
 
 from aivo_luigi.tasks.check import Check
 from aivo_luigi.tasks.dimensions import SyncDimLearner, SyncDimSkill, SyncDimSubject, SyncDimTenant, SyncDimUser
@@ -10,6 +10,7 @@ from aivo_luigi.tasks.facts import (
     BuildFactSessions,
 )
 from aivo_luigi.tasks.late import RebuildLateDays
+from aivo_luigi.tasks.retention import Retention
 from aivo_luigi.tasks.wrappers import BuildFacts, RunAll, SyncDimensions
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "BuildFacts",
     "Check",
     "RebuildLateDays",
+    "Retention",
     "RunAll",
     "SyncDimLearner",
     "SyncDimSkill",

@@ -102,7 +102,7 @@ def hold_members(load: Load) -> None:
 def analyze_grown(load: Load, table: str, inserted: int) -> None:
     """Tells the planner of a table that has grown by a tenth or more: autovacuum would come a minute too late."""
     if load.whole and inserted * 10 > load.staged:
-        load.warehouse.execute('analyze :"table"', table=table)
+        load.warehouse.execute("select etl_analyze(:'table')", table=table)
 
 
 def guard_mass_close(what: str, table: str, closed: int, members: Callable[[], int]) -> None:

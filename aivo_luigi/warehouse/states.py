@@ -49,7 +49,7 @@ class StateHistory:
         warehouse.file("load/states_apply.sql")
         move_watermark(warehouse, self.source_table, source.clock, whole)
         if whole:
-            warehouse.execute("analyze learner_skill_history")
+            warehouse.execute("select etl_analyze('learner_skill_history')")
         return read
 
     def _read(self, warehouse: Connection, source: SourceRows, since: datetime | None, what: str) -> tuple[int, int]:

@@ -3,33 +3,42 @@
 create view etl_row_expectations as
 -- Everything is reckoned in logarithms (of rows + 1), so that half and double are equally far away.
 --
--- A fact's own expectation is the median of its last like days (five weekdays, or four days of weekends) and what its
--- weekday usually is above or below such a median (the median of eight weeks): holidays don't spoil medians, growth and
--- new schools have moved them after three days, and a school year needs no calendar. How far all other facts are from
--- their own expectations on that day is `others`. It tells one fact's fault from a day that is unlike others for all:
---   up to `alike` out, the others say where this fact should be; further, all between them and its own past is usual;
---   from `calendar` on (a third, threefold) it is a holiday, or the end of one, and again the others say where, less
---   exactly; from `nothing` on (a hundredth) it is a fault, for no holiday is so quiet;
---   between `together` and `calendar` it is a fault of all of them (half the source was loaded), judged by their own
---   past, unless two of the last five days were extraordinary: then a vacation has begun or ended. What the last like
---   day was out already (a new school, vacations that begin one region after the other) is usual the day after.
--- Spread: what chance does to a count (Poisson) and `least_noise`, times how much more this fact has varied in eight
--- weeks (the median of that, so that faults don't count). Usual is what lies within `width` spreads, or `least_width`.
--- A day is judged only where its spread is `most_spread` at most: above it half the rows may be chance. That is the case
--- of less than some forty rows a day. The figures were found with `python -m benchmarks alarms`.
+-- Own expectation: the median of the last like days (five weekdays, or four days of weekends), and what the weekday
+-- usually is above or below such a median (the median of eight weeks). Holidays don't spoil medians; growth, new
+-- schools and vacations have moved them after three days.
+--
+-- Others: how far the other facts are from their own expectations on that day, the median of them. It tells one fact's
+-- fault from a day that is unlike other days for all:
+--   up to `alike`         the others say where this fact should be;
+--   up to `calendar`      all between them and its own expectation is usual (exams; a third, or threefold);
+--   above `calendar`      a holiday, or the end of one: again the others say where, less exactly (`holiday_width`);
+--   above `nothing`       a fault of all, for no holiday is so quiet (a hundredth);
+--   from `together` to `calendar` a fault of all (half the source was loaded), judged by their own expectations. Not so
+--                         where two of the last five days were holidays: then a vacation has begun or ended. And what
+--                         the others were out on the last like day already, by a `step` at least, is usual on the day
+--                         after: a new school, or vacations that begin in one region after the other.
+--
+-- Spread: what chance does to a count (Poisson) and `least_noise`, times how much more this fact varied in sixteen
+-- weeks (the median, so that faults don't count). Usual is what lies within `width` spreads, and within `least_width`;
+-- in a fault of all within `together_width`, with a spread that counts less (`together_spread`), for the others bear
+-- witness. A day is judged only where its spread is `most_spread` at most: above it half the rows may be chance, as it
+-- is where less than some sixty are expected.
+--
+-- The numbers were found by `python -m benchmarks alarms`, which says how often they are wrong.
 with limits as (
     select
-        0.2 as alike,
-        0.4 as together,
+        0.3 as alike,
+        0.42 as together,
         ln(3) as calendar,
         ln(100) as nothing,
         0.25 as step,
         0.05 as least_noise,
-        3.0 as width,
-        0.4 as least_width,
-        0.3 as together_width,
+        2.8 as width,
+        0.38 as least_width,
+        0.2 as together_width,
+        0.9 as together_spread,
         1.5 as holiday_width,
-        0.17 as most_spread
+        0.14 as most_spread
 ),
 
 days as (
@@ -67,7 +76,8 @@ levels as (
     ) as recent
     cross join lateral (
         select case when cardinality(heights) = 5 then percentile_cont(0.5) within group (order by x) end as middle
-        from unnest(heights[case kind when 'weekend' then 2 else 1 end:]) as x
+        from unnest(heights) with ordinality as last_days (x, number)
+        where kind <> 'weekend' or number > 1
     ) as level
 ),
 
@@ -108,10 +118,11 @@ relatives as (
             order by job_name rows between unbounded preceding and unbounded following exclude current row
         )
     ) as compared
-    cross join lateral (
-        select percentile_cont(0.5) within group (order by x) as middle
-        from unnest(case when kind <> 'any' then deviations end) as x
-    ) as now
+    cross join
+        lateral (
+            select percentile_cont(0.5) within group (order by x) as middle
+            from unnest(case when kind <> 'any' then deviations end) as x
+        ) as now
     cross join lateral (
         select percentile_cont(0.5) within group (order by x) as middle
         from unnest(case when kind <> 'any' then last_deviations end) as x
@@ -121,14 +132,13 @@ relatives as (
 varied as (
     select
         weeks.*,
-        -- 1.4826 makes a standard deviation of the median distance.
-        greatest(1, 1.4826 * usual.middle) as variation
+        usual.variation
     from (
         select
             relatives.*,
             array_agg(abs(deviation - others) / sqrt(exp(-expected - others) + power(least_noise, 2))) over (
                 partition by job_name, kind
-                order by day range between interval '56 days' preceding and interval '1 day' preceding
+                order by day range between interval '112 days' preceding and interval '1 day' preceding
             ) as distances,
             count(*) filter (where abs(others) > calendar) over (
                 partition by job_name
@@ -138,7 +148,11 @@ varied as (
         cross join limits
     ) as weeks
     cross join lateral (
-        select case when count(x) >= 8 then percentile_cont(0.5) within group (order by x) end as middle
+        -- 1.4826 makes a standard deviation of the median distance.
+        select
+            case
+                when count(x) >= 8 then greatest(1, 1.4826 * percentile_cont(0.5) within group (order by x))
+            end as variation
         from unnest(distances) as x
     ) as usual
 ),
@@ -175,7 +189,7 @@ explained as (
 spreads as (
     select
         *,
-        variation * case explanation when 'holiday' then holiday_width else 1 end
+        variation * case explanation when 'holiday' then holiday_width when 'together' then together_spread else 1 end
         * sqrt(exp(-expected - shift) + power(least_noise, 2)) as spread
     from (
         select

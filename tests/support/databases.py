@@ -44,6 +44,11 @@ class Databases:
             self._disconnect(name)
         return self.create(self._templates[kind])
 
+    def drop_template(self, kind: str) -> None:
+        """Takes a template away before the test run ends."""
+        if name := self._templates.pop(kind, None):
+            self._drop(name)
+
     def drop(self, url: str) -> None:
         self._drop(self.name_of(url))
 

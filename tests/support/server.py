@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,15 +71,25 @@ class GivenServer:
 
 
 class Server:
-    """A PostgreSQL of our own, from a folder that holds initdb and postgres, listening on the loopback alone."""
+    """A PostgreSQL of our own, from a folder that holds initdb and postgres, listening on the loopback alone.
 
-    def __init__(self, bin_dir: Path) -> None:
+    `settings`: more of postgresql.conf. `access`: another pg_hba.conf. `files`: what lies in the data folder besides.
+    """
+
+    def __init__(
+        self,
+        bin_dir: Path,
+        settings: Mapping[str, str] | None = None,
+        access: str = ACCESS,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self._settings, self._access, self._files = {**SETTINGS, **(settings or {})}, access, files or {}
         self._folder = Path(tempfile.mkdtemp(prefix="aivo-postgres-", dir=_temporary_folder()))
         self._data = self._folder / "data"
         self._log = self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         try:
-            self._user = _unprivileged_user()
+            self._user = unprivileged_user()
             if self._user:
                 shutil.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
             self._bin = self._readable(bin_dir)
@@ -129,12 +140,20 @@ class Server:
                 "--no-sync",
             ]
         )
-        (self._data / "pg_hba.conf").write_text(ACCESS)
+        (self._data / "pg_hba.conf").write_text(self._access)
+        for name, content in self._files.items():
+            self._lay(self._data / name, content)
+
+    def _lay(self, path: Path, content: bytes) -> None:
+        path.write_bytes(content)
+        path.chmod(0o600)
+        if self._user:
+            shutil.chown(path, self._user.pw_uid, self._user.pw_gid)
 
     def _start(self) -> None:
         self._port = free_port()
         command = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self._port)]
-        for name, value in SETTINGS.items():
+        for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         with self._log.open("wb") as log:
             # A session of its own, so that Ctrl-C ends the tests first and the server after them.
@@ -171,6 +190,12 @@ class Server:
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
 
 
+def installed() -> Path | None:
+    """The newest PostgreSQL that Debian has installed: unlike the embedded ones it knows TLS."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    return max((path.parent for path in found), key=lambda path: float(path.parent.name), default=None)
+
+
 def server_for_tests() -> AnyServer:
     """The server that the environment asks for: an embedded PostgreSQL 18 where it asks for none."""
     if url := os.environ.get("AIVO_TEST_DATABASE_URL"):
@@ -194,7 +219,7 @@ def _temporary_folder() -> Path | None:
     return MEMORY if roomy else None
 
 
-def _unprivileged_user() -> pwd.struct_passwd | None:
+def unprivileged_user() -> pwd.struct_passwd | None:
     """PostgreSQL refuses to run as root: then the user `postgres`, or `nobody`, runs it."""
     if os.geteuid() != 0:
         return None
