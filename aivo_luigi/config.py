@@ -42,7 +42,21 @@ class _Whole(luigi.IntParameter):
         )
 
 
-class etl(luigi.Config):  # noqa: N801 - the name is the section's and the options' prefix: --etl-max-reject-share
+class _Told:
+    """A section of which a value that can't be used is told as what it is."""
+
+    @classmethod
+    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
+        """The values; ConfigurationError for one that can't be used, which Luigi would wrap in a ValueError."""
+        try:
+            return super().get_param_values(params, args, kwargs)  # type: ignore[misc]
+        except ValueError as error:
+            if isinstance(error.__cause__, ConfigurationError):
+                raise error.__cause__ from None
+            raise
+
+
+class etl(_Told, luigi.Config):  # noqa: N801 - the name is the section's and the options' prefix: --etl-max-reject-share
     """Section [etl] of luigi.cfg; each key is also an option, for instance --etl-max-reject-share 0.1."""
 
     max_reject_share = _Share(
@@ -84,16 +98,6 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
         default="", description="where people find the report of aivo-etl: Luigi's visualiser links each run there"
     )
 
-    @classmethod
-    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
-        """The values; ConfigurationError for one that can't be used, which Luigi would wrap in a ValueError."""
-        try:
-            return super().get_param_values(params, args, kwargs)  # type: ignore[no-untyped-call]
-        except ValueError as error:
-            if isinstance(error.__cause__, ConfigurationError):
-                raise error.__cause__ from None
-            raise
-
 
 def settings() -> etl:
     """Section [etl] as it stands now: read again only when the section or the command line is another."""
@@ -109,7 +113,7 @@ def _read_settings(_written: tuple[Any, ...], _command_line: object) -> etl:
     return etl()
 
 
-class alerts(luigi.Config):  # noqa: N801 - as above
+class alerts(_Told, luigi.Config):  # noqa: N801 - as above
     """Section [alerts] of luigi.cfg: when `aivo-etl check` and the task Check raise the alarm."""
 
     look_back_days = _Whole(least=1, default=7, description="days of facts that are looked at, today left out")
@@ -122,21 +126,22 @@ class alerts(luigi.Config):  # noqa: N801 - as above
     rejected_share = _Share(default=0.05, description="share of a day's rows, 0 to 1, that may be rejected")
 
 
-class retention(luigi.Config):  # noqa: N801 - as above
+class retention(_Told, luigi.Config):  # noqa: N801 - as above
     """Section [retention] of luigi.cfg: how many whole months the task Retention keeps of each table; 0: for ever."""
 
-    fact_sessions = _Whole(default=0, description="whole months of sessions to keep; 0: for ever")
-    fact_focus_events = _Whole(default=0, description="whole months of focus events to keep; 0: for ever")
-    fact_homework_events = _Whole(default=0, description="whole months of homework to keep; 0: for ever")
-    fact_learning_progress = _Whole(default=0, description="whole months of learning progress to keep; 0: for ever")
-    fact_recommendation_events = _Whole(default=0, description="whole months of recommendations to keep; 0: for ever")
+    fact_sessions = _Whole(default=0, description="whole months of sessions to keep (0: for ever)")
+    fact_focus_events = _Whole(default=0, description="whole months of focus events to keep (0: for ever)")
+    fact_homework_events = _Whole(default=0, description="whole months of homework to keep (0: for ever)")
+    fact_learning_progress = _Whole(default=0, description="whole months of learning progress to keep (0: for ever)")
+    fact_recommendation_events = _Whole(default=0, description="whole months of recommendations to keep (0: for ever)")
     learner_skill_history = _Whole(
         default=0,
-        description="whole months of ended skill states to keep, as learning progress at least; 0: for ever",
+        description="whole months of ended skill states to keep, as learning progress at least (0: for ever)",
     )
-    etl_rejected_rows = _Whole(default=12, description="whole months of rejected rows to keep; 0: for ever")
+    etl_rejected_rows = _Whole(default=12, description="whole months of rejected rows to keep (0: for ever)")
     etl_job_runs = _Whole(
-        default=24, description="whole months of run rows to keep, besides those that say what is complete; 0: for ever"
+        default=24,
+        description="whole months of run rows to keep, besides those that say what is complete (0: for ever)",
     )
 
 

@@ -411,3 +411,12 @@ def test_an_empty_warehouse_has_nothing_to_let_go(
     monkeypatch.setenv("WAREHOUSE_DATABASE_URL", empty_url)
     assert list(let_go(dry_run=False)) == []
     assert "nothing has run" in retention().stdout
+
+
+def test_a_policy_that_is_no_number_is_told_in_one_line(pipeline: Pipeline, retention_option: Option) -> None:
+    run(pipeline, aivo_luigi.SyncDimSubject, date=MARCH)
+    retention_option("fact_sessions", "many")
+    done = CliRunner().invoke(main, ["retention", "--dry-run"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("aivo-etl: 'many' can't be used as whole months of sessions to keep")
+    assert done.stdout == ""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from support.world import World, at
 
 import aivo_luigi
 from aivo_luigi.cli import main
+from aivo_luigi.config import retention
 from aivo_luigi.db import forget_connections
 from aivo_luigi.jobs.completeness import forget_answers
+from aivo_luigi.tasks.retention import let_go
 from aivo_luigi.warehouse.migrations import migrate
 
 DAYS = (date(2025, 1, 15), date(2025, 2, 3))
@@ -335,3 +337,24 @@ def test_roles_that_are_not_there_are_made_without_a_password(
         assert not any(made[can] for can in ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication"))
     finally:
         least.warehouse.execute(f"drop owned by {name}; drop role {name}")
+
+
+def test_old_months_and_rows_go_as_loader(least: Pipeline, retention_option: Callable[[str, str], None]) -> None:
+    fill(World(least.source))
+    for day in DAYS:
+        built(least, aivo_luigi.RunAll, date=day)
+    least.warehouse.execute(
+        "insert into learner_skill_history select gen_random_uuid(), skill_id, state_id, tenant_id, 0, false,"
+        " '2020-01-01', '2020-01-02' from learner_skill_history;"
+        " update etl_rejected_rows set rejected_at = '2020-01-01';"
+        " update etl_job_runs set status = 'FAILED', started_at = '2020-01-01' where rows_rejected > 0"
+    )
+    today = datetime.now(timezone.utc)
+    months = str((today.year - 2025) * 12 + today.month - 2)
+    for table in retention.get_param_names():
+        retention_option(table, months)
+    went = {(one.table, one.what) for one in let_go(dry_run=False)}
+    assert {table for table, _ in went} == {*retention.get_param_names()}
+    assert {what for table, what in went if table.startswith("fact_")} == {"2025-01"}
+    assert least.warehouse.value("select count(*) from fact_sessions") == 2
+    built(least, aivo_luigi.Retention)

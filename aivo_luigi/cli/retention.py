@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from aivo_luigi.cli.options import apply_settings, json_option
@@ -32,4 +34,6 @@ def retention(dry_run: bool, as_json: bool) -> None:
         for one in let_go(dry_run):
             expired.append(one)
     finally:
-        print_expired(expired, dry_run, as_json)
+        # What went before an error, or Ctrl-C, is told, too.
+        if expired or sys.exc_info()[0] is None:
+            print_expired(expired, dry_run, as_json)

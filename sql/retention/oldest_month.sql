@@ -1,5 +1,5 @@
--- The first day of the oldest month that a fact holds, or will hold once those before a day have gone; NULL where it holds
--- none. Variables: fact, before (NULL: none goes).
+-- The first day of the oldest month that a fact holds, or will hold once those before a day have gone; NULL for none.
+-- Variables: fact, before (NULL: none goes).
 select min(partitions.month) as month
 from (
     select to_date(right(pg_class.relname, 7), 'YYYY_MM') as month
