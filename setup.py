@@ -61,6 +61,7 @@ setup(
         "psycopg2-binary>=2.9.9",
         "pandas>=2.2",  # the report's numbers by day
         "yoyo-migrations>=9,<10",  # numbered SQL migrations
+        "tenacity>=8.2.3",  # waits between attempts to connect
         "click>=8.1",  # the aivo-etl command
         "rich>=13.7",  # tables in a terminal
         "httpx>=0.27",  # the webhook of alerts (Luigi would import requests into each run, if it were there)

@@ -69,6 +69,12 @@ class etl(luigi.Config):  # noqa: N801 - the name is the section's and the optio
         least=1, default=31, description="days of a range that Luigi hands out at once for each fact; 1: each alone"
     )
     connect_timeout = _Whole(default=10, description="seconds to wait for a database to answer")
+    retry_seconds = _Whole(
+        default=5, description="seconds for which a database that refuses connections is tried again; 0: told at once"
+    )
+    retries = _Whole(
+        default=1, description="how often a job is begun again whose server was stopped, or that lost a race there"
+    )
     statement_timeout = _Whole(default=3600, description="seconds after which a statement is cancelled")
     work_mem = luigi.Parameter(
         default="64MB", description="memory of the servers for each sort, hash or temporary table of a statement"

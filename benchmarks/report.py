@@ -132,7 +132,7 @@ def _print_caught(title: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> Non
         title,
         ("", *titles),
         [
-            (name, *(f"{_percent(row[f'{fault}_share']) or '–'} ({row[fault]})" for fault in names))
+            (name, *(f"{_percent(row[f'{fault}_share']) or 'none'} ({row[fault]})" for fault in names))
             for name, row in rows
         ],
     )

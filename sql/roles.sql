@@ -87,7 +87,8 @@ fact_learning_progress_progress_key_seq, fact_recommendation_events_recommendati
 to :"loader";
 grant select, insert, delete on etl_rejected_rows to :"loader";
 grant select on
-dim_tenant_latest, etl_recent_runs, etl_daily_success, etl_job_days, etl_freshness, etl_rejects, _yoyo_migration
+dim_tenant_latest, etl_recent_runs, etl_daily_success, etl_job_days, etl_freshness, etl_rejects, etl_row_expectations,
+_yoyo_migration
 to :"loader";
 grant execute on function etl_ensure_day(text, date), etl_analyze(text), etl_drop_month(text, date) to :"loader";
 
@@ -107,7 +108,7 @@ grant usage on schema :"place" to :"analyst";
 grant select on
 dim_tenant, dim_learner, dim_user, dim_subject, dim_skill, dim_date,
 fact_sessions, fact_focus_events, fact_homework_events, fact_learning_progress, fact_recommendation_events,
-dim_tenant_latest, etl_recent_runs, etl_daily_success, etl_job_days, etl_freshness, etl_rejects
+dim_tenant_latest, etl_recent_runs, etl_daily_success, etl_job_days, etl_freshness, etl_rejects, etl_row_expectations
 to :"analyst";
 
 \endif

@@ -25,6 +25,7 @@ from aivo_luigi.errors import ConfigurationError, SourceError, describe, redact
 DAY = "2025-01-15"
 SECRET = "s3cret/of:ours"
 QUOTED = "s3cret%2Fof%3Aours"
+AT_ONCE = ("--etl-retry-seconds", "0")
 REFUSED = f"postgresql://etl:{QUOTED}@127.0.0.1:1/nowhere"
 
 
@@ -101,14 +102,14 @@ def test_a_url_given_twice_or_in_a_file_that_is_not_there_is_told(pipeline: Pipe
 
 
 def test_a_warehouse_that_cannot_be_reached_is_told(pipeline: Pipeline) -> None:
-    finished = pipeline.luigi("RunAll", "--date", DAY, env={"WAREHOUSE_DATABASE_URL": REFUSED})
+    finished = pipeline.luigi("RunAll", "--date", DAY, *AT_ONCE, env={"WAREHOUSE_DATABASE_URL": REFUSED})
     assert finished.returncode == 35
     told(finished, "the warehouse can't be reached", "WAREHOUSE_DATABASE_URL")
 
 
 def test_a_source_that_cannot_be_reached_changes_nothing_but_the_failed_rows(pipeline: Pipeline) -> None:
     before = content(pipeline.warehouse)
-    finished = pipeline.luigi("RunAll", "--date", DAY, env={"OLTP_DATABASE_URL": REFUSED})
+    finished = pipeline.luigi("RunAll", "--date", DAY, *AT_ONCE, env={"OLTP_DATABASE_URL": REFUSED})
     assert finished.returncode == 30
     told(finished, "the source can't be reached", "OLTP_DATABASE_URL")
     failed = runs(pipeline.warehouse, "FAILED")
@@ -347,7 +348,7 @@ def test_no_privilege_to_read_is_one_line_that_says_grant(pipeline: Pipeline) ->
 
 @pytest.mark.parametrize("variable", ["OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"])
 def test_an_unreachable_database_is_one_line_that_names_its_variable(pipeline: Pipeline, variable: str) -> None:
-    output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, env={variable: REFUSED})
+    output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, *AT_ONCE, env={variable: REFUSED})
     the_line(output, "can't be reached", "Connection refused", f"check {variable}")
 
 
@@ -487,7 +488,7 @@ def test_tomorrow_is_refused_and_today_is_not(pipeline: Pipeline) -> None:
 
 
 def test_debugging_shows_the_traceback_and_no_password(pipeline: Pipeline) -> None:
-    finished = pipeline.luigi(*ONE_JOB, env={"OLTP_DATABASE_URL": REFUSED, "ETL_DEBUG": "true"})
+    finished = pipeline.luigi(*ONE_JOB, *AT_ONCE, env={"OLTP_DATABASE_URL": REFUSED, "ETL_DEBUG": "true"})
     assert finished.returncode == 30
     assert "Traceback (most recent call last)" in finished.stderr
     assert SECRET not in finished.stdout + finished.stderr

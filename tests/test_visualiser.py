@@ -9,8 +9,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -29,8 +30,10 @@ from support.pipeline import REPOSITORY, Pipeline, write_config
 from support.runs import JOBS, runs
 from support.world import World, at
 
-import aivo_luigi.jobs.task
 from aivo_luigi import BuildFactSessions, RunAll, SyncDimSubject
+from aivo_luigi.report.page import make_page
+from aivo_luigi.report.queries import read_numbers
+from aivo_luigi.report.serve import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -41,13 +44,25 @@ TASKS = 13  # ten jobs and three wrappers
 # Luigi's own page asks for a font of Google's, and does without. Anything else is a fault.
 FONT = "https://fonts.googleapis.com/css?family=Source+Sans+Pro:300,400,600,700,300italic,400italic,600italic"
 COMPLAINTS_OF_LUIGI = {f"Failed to load resource: net::ERR_FAILED ({FONT})", f"refused: {FONT}"}
+SLOW = 60_000  # milliseconds that a page may take on a busy machine
 SCREENSHOTS = os.environ.get("AIVO_SCREENSHOTS")
 
 
 @pytest.fixture
-def luigid(tmp_path: Path) -> Iterator[Luigid]:
+def report(pipeline: Pipeline) -> Iterator[str]:
+    """Where the report of the pipeline's warehouse is served."""
+    with Server(0, lambda: make_page(read_numbers(JOBS, 30, None))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def luigid(tmp_path: Path, report: str) -> Iterator[Luigid]:
     """luigid with the metrics and the report of docs/visualiser.md."""
-    sections = {"etl": {"report_url": REPORT}, "scheduler": {"metrics_collector": "prometheus"}}
+    sections = {"etl": {"report_url": report}, "scheduler": {"metrics_collector": "prometheus"}}
     luigid = Luigid(tmp_path, write_config(tmp_path / "base.cfg", **sections))
     yield luigid
     luigid.stop()
@@ -127,9 +142,9 @@ def shows(found: Locator, what: str | int) -> None:
     from playwright.sync_api import expect  # a second of import, for who needs it
 
     if isinstance(what, int):
-        expect(found).to_have_count(what)
+        expect(found).to_have_count(what, timeout=SLOW)
     else:
-        expect(found).to_have_text(what)
+        expect(found).to_have_text(what, timeout=SLOW)
 
 
 def link_in(row: Locator) -> str | None:
@@ -148,7 +163,9 @@ def no_surprises(visit: Visit) -> None:
 
 
 @pytest.mark.usefixtures("lessons")
-def test_a_day_is_seen_as_it_runs_and_when_it_is_done(pipeline: Pipeline, luigid: Luigid, browser: Browser) -> None:
+def test_a_day_is_seen_as_it_runs_and_when_it_is_done(
+    pipeline: Pipeline, luigid: Luigid, report: str, browser: Browser
+) -> None:
     with started(pipeline, luigid, "RunAll", "--date", DAY) as run:
         with held_up(pipeline):
             wait_for(luigid, 60)
@@ -157,7 +174,7 @@ def test_a_day_is_seen_as_it_runs_and_when_it_is_done(pipeline: Pipeline, luigid
             running = row_of(visit, "BuildFactSessions")
             assert "RUNNING" in running.inner_text()
             run_id = pipeline.warehouse.value("select id from etl_job_runs where status = 'RUNNING'")
-            assert link_in(running) == f"{REPORT}#run-{run_id}"
+            assert link_in(running) == f"{report}#run-{run_id}"
             picture(visit, "tasks")
             running.locator(".statusMessage").click()
             message = visit.page.locator("#statusMessageModal")
@@ -180,7 +197,12 @@ def test_a_day_is_seen_as_it_runs_and_when_it_is_done(pipeline: Pipeline, luigid
     ids = {row["job_name"]: row["id"] for row in runs(pipeline.warehouse)}
     for job in JOBS:
         name = "".join(map(str.capitalize, job.split("_")))
-        assert link_in(row_of(done, name)) == f"{REPORT}#run-{ids[job]}"
+        assert link_in(row_of(done, name)) == f"{report}#run-{ids[job]}"
+    with done.page.expect_popup() as opened:
+        row_of(done, "BuildFactSessions").locator("a[title='Track Progress']").click()
+    target = opened.value.locator("tr:target")
+    target.wait_for()
+    assert target.get_attribute("id") == f"run-{ids['build_fact_sessions']}"
     for seen in (visit, phone, done):
         no_surprises(seen)
 
@@ -218,9 +240,9 @@ def links_of(*tasks: luigi.Task) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.usefixtures("pipeline")
-def test_the_days_of_a_batch_link_to_the_report_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_days_of_a_batch_link_to_the_report_as_a_whole(etl_option: Callable[[str, str], None]) -> None:
     """Luigi gives them all the same link."""
-    monkeypatch.setattr(aivo_luigi.jobs.task, "_report_url", lambda: REPORT)
+    etl_option("report_url", REPORT)
     found = links_of(*(BuildFactSessions(date=date(2025, 1, day)) for day in (14, 15, 16)))
     assert [link for name, link in found if name == "BuildFactSessions"] == [REPORT] * 4  # three days, and the batch
 

@@ -45,14 +45,19 @@ def report(context: click.Context, output: str | None, days: int, day: date | No
 
 
 def _page(days: int, day: date | None, refresh: int = 0) -> str:
-    from aivo_luigi.report.needs import ensure_libraries
+    """The page. The libraries that draw it take a second to import, in which the warehouse answers."""
+    from concurrent.futures import ThreadPoolExecutor
 
-    ensure_libraries()
-    from aivo_luigi.report.page import make_page
+    from aivo_luigi.report.needs import ensure_libraries
     from aivo_luigi.report.queries import read_numbers
     from aivo_luigi.tasks.wrappers import JOB_NAMES
 
-    return make_page(read_numbers(JOB_NAMES, days, day), refresh)
+    ensure_libraries()
+    with ThreadPoolExecutor(1) as reading:
+        numbers = reading.submit(read_numbers, JOB_NAMES, days, day)
+        from aivo_luigi.report.page import make_page
+
+        return make_page(numbers.result(), refresh)
 
 
 def _tell(output: str) -> None:

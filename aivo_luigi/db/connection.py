@@ -22,7 +22,9 @@ from psycopg2.pool import ThreadedConnectionPool
 
 from aivo_luigi import sqlfiles
 from aivo_luigi.config import database_urls, settings
+from aivo_luigi.db.patience import answered_in_time, be_patient, sever
 from aivo_luigi.db.pooler import require_sessions
+from aivo_luigi.db.retry import until_it_answers
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
 
 logger = logging.getLogger("luigi-interface")
@@ -45,7 +47,8 @@ class Connection:
     def execute(self, statement: str, **variables: Any) -> PsycopgCursor:
         """Runs a statement with psql variables in it; the cursor holds what it returned."""
         cursor = self.raw.cursor()
-        cursor.execute(sqlfiles.render(statement, self.raw, **variables))
+        with answered_in_time(self.raw):
+            cursor.execute(sqlfiles.render(statement, self.raw, **variables))
         return cursor
 
     def file(self, name: str, **variables: Any) -> PsycopgCursor:
@@ -114,12 +117,8 @@ def connect_source(application_name: str) -> Iterator[Connection]:
 @contextmanager
 def _connect(url: str, application_name: str, what: str, variable: str) -> Iterator[Connection]:
     with _told(what, variable):
-        pool = _pool(url, what)
-        try:
-            raw = _check_out(pool, application_name)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):
-            # The server has ended an idle connection; a new one tells whether that is all.
-            raw = _check_out(pool, application_name)
+        raw = until_it_answers(url, lambda: _check_out(_pool(url, what), application_name))
+    pool = _pools[url]
     _in_use.add(raw)
     try:
         yield Connection(raw)
@@ -146,6 +145,7 @@ def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgCo
 def _set_up(connection: Connection) -> None:
     """A new connection; psycopg2 makes them without autocommit."""
     limits = settings()
+    be_patient(connection.raw)
     connection.file(
         "session.sql",
         statement_timeout=str(limits.statement_timeout * 1000),
@@ -159,6 +159,15 @@ def cancel_statements() -> None:
     for raw in list(_in_use):
         with suppress(psycopg2.Error):
             raw.cancel()
+
+
+def sever_connections() -> None:
+    """Cuts what this process's connections wait for, without a word to the server, which may not answer.
+
+    For a process that is about to end: the server rolls back when it sees that its client is gone.
+    """
+    for raw in list(_in_use):
+        sever(raw)
 
 
 def open_connection(url: str, what: str, variable: str, **options: Any) -> PsycopgConnection:
@@ -191,8 +200,18 @@ def _advice(error: psycopg2.Error, variable: str) -> str:
 
 
 def _options() -> dict[str, Any]:
-    """Both sides of a COPY must spell text the same way, so that no database's own client_encoding may count."""
-    return {"connect_timeout": settings().connect_timeout, "client_encoding": "UTF8"}
+    """Both sides of a COPY must spell text the same way, so that no database's own client_encoding may count.
+
+    A server that vanished without a word is noticed within a minute or so, also while nothing is sent.
+    """
+    return {
+        "connect_timeout": settings().connect_timeout,
+        "client_encoding": "UTF8",
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+    }
 
 
 def _pool(url: str, what: str) -> ThreadedConnectionPool:

@@ -14,10 +14,12 @@ import psycopg2
 from psycopg2 import sql
 
 from aivo_luigi.db.connection import Connection
+from aivo_luigi.db.patience import answered_in_time, sever
 from aivo_luigi.db.source import Columns, describe_query, reading_source
 
 _BUFFER = 1 << 20
 _REPORT_EVERY = 2.0  # seconds
+_CANCELLING = 2.0  # seconds
 
 # Types whose binary form is the same in every supported server; an extract casts each column to one of them.
 _BINARY_TYPES = {
@@ -75,7 +77,7 @@ def _copy(
 
     def extract() -> None:
         try:
-            with reading_source(), open(writing, "wb", buffering=_BUFFER) as sink:
+            with reading_source(), open(writing, "wb", buffering=_BUFFER) as sink, answered_in_time(source.raw):
                 source.raw.cursor().copy_expert(f"copy ({query}) to stdout {options}", sink)
         except BaseException as error:
             failures.append(error)
@@ -85,29 +87,40 @@ def _copy(
         thread.start()
         try:
             rows = _copy_in(warehouse, table, options, _Reporting(stream, failures, thread, report))
-        except BaseException:
-            # The extracting side sees a broken pipe when it next writes, and is cancelled in case that takes long.
+        except BaseException as error:
+            # Where extraction failed, that is what to tell, not the broken stream that the warehouse saw.
+            causes = list(failures) if isinstance(error, Exception) else []
             stream.close()
-            with suppress(psycopg2.Error):
-                source.raw.cancel()
-            thread.join()
-            _prefer_cause(failures)
+            _end(source, thread)
+            if causes:
+                raise causes[0] from None
             raise
     thread.join()
     return rows
 
 
+def _end(source: Connection, extracting: threading.Thread) -> None:
+    """The extracting side sees a broken pipe when it next writes, and is cancelled in case that takes long.
+
+    A server that doesn't answer can't be told either: then the connection is cut.
+    """
+
+    def cancel() -> None:
+        with suppress(psycopg2.Error):
+            source.raw.cancel()
+
+    threading.Thread(target=cancel, name="cancel", daemon=True).start()
+    extracting.join(_CANCELLING)
+    if extracting.is_alive():
+        sever(source.raw)
+        extracting.join()
+
+
 def _copy_in(warehouse: Connection, table: str, options: str, stream: Any) -> int:
     cursor = warehouse.raw.cursor()
-    cursor.copy_expert(f"copy {table} from stdin {options}", stream, size=_BUFFER)
+    with answered_in_time(warehouse.raw):
+        cursor.copy_expert(f"copy {table} from stdin {options}", stream, size=_BUFFER)
     return cursor.rowcount
-
-
-def _prefer_cause(failures: list[BaseException]) -> None:
-    """When extraction failed, that is the error to tell, not the broken stream that the warehouse saw."""
-    for failure in failures:
-        if not isinstance(failure, BrokenPipeError | psycopg2.errors.QueryCanceled):
-            raise failure
 
 
 class _Reporting:

@@ -10,6 +10,7 @@ import luigi
 from aivo_luigi.config import database_urls
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import Connection, connect_warehouse
+from aivo_luigi.db.retry import again
 from aivo_luigi.errors import DateError
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
@@ -40,8 +41,7 @@ def are_complete(jobs: Sequence[str], day: date, force: str, before_running: boo
         return True
     if before_running and not _missing.isdisjoint(asked):
         return False
-    with connect_warehouse("aivo_luigi completeness") as warehouse:
-        clock, complete = ask(warehouse, jobs, [day], force)
+    clock, complete = _ask(jobs, [day], force)
     refuse_future(day, clock)
     return all((job, day) in complete for job in jobs)
 
@@ -51,9 +51,18 @@ def complete_days(jobs: Sequence[str], days: Iterable[date], force: str) -> list
     wanted = list(days)
     if not wanted:
         return []
-    with connect_warehouse("aivo_luigi completeness") as warehouse:
-        _, complete = ask(warehouse, jobs, wanted, force)
+    _, complete = _ask(jobs, wanted, force)
     return [day for day in wanted if all((job, day) in complete for job in jobs)]
+
+
+def _ask(jobs: Sequence[str], days: Sequence[date], force: str) -> tuple[datetime, set[tuple[str, date]]]:
+    """As `ask`, on a connection of its own; asked again where the server was stopped meanwhile."""
+
+    def asked() -> tuple[datetime, set[tuple[str, date]]]:
+        with connect_warehouse("aivo_luigi completeness") as warehouse:
+            return ask(warehouse, jobs, days, force)
+
+    return again(asked, tell=lambda error: None)
 
 
 def ask(

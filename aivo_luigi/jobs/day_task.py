@@ -10,6 +10,7 @@ import luigi
 
 from aivo_luigi.jobs.completeness import are_complete, complete_days
 from aivo_luigi.jobs.parameters import DayParameter, ForceParameter, days_of
+from aivo_luigi.jobs.signals import heed_signals
 
 
 class DayTask(luigi.Task):
@@ -24,6 +25,7 @@ class DayTask(luigi.Task):
 
     def complete(self) -> bool:
         """Whether all its jobs are complete: one query for each day, or none where a wrapper has just asked."""
+        heed_signals()
         # Luigi asks a first time when it schedules a task, and again when it has run.
         first_time = not self.__dict__.get("_was_asked", False)
         self._was_asked = True
@@ -42,6 +44,7 @@ class DayTask(luigi.Task):
 
 def bulk_complete(cls: Any, days: Iterable[date]) -> list[date]:
     """`bulk_complete` of a job or wrapper. Luigi hands in the class, or a partial of it, and a one-shot iterator."""
+    heed_signals()
     wanted = list(days)
     if not wanted:
         return []

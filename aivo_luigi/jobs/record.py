@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from uuid import uuid4
 
 import psycopg2
 
+from aivo_luigi.config import database_urls
 from aivo_luigi.dates import to_date_key
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.errors import LockedError, describe
 from aivo_luigi.jobs.result import JobResult
+
+# The records that this process has opened and not closed, each with its warehouse: noted before they are written.
+open_runs: dict[str, str] = {}
 
 
 def is_dimension(job_name: str) -> bool:
@@ -43,9 +48,10 @@ def locked(warehouse: Connection, job_name: str, day: date) -> Iterator[None]:
 def start(warehouse: Connection, job_name: str, day: date, force: str) -> str:
     """Opens the record of a run, under its lock; what dead runs left open is closed. Returns the run's id."""
     warehouse.file("runs/abandon.sql")
-    row = warehouse.file("runs/start.sql", job_name=job_name, target_date=day, force_token=force or None).fetchone()
-    assert row is not None
-    return str(row[0])
+    run_id = str(uuid4())
+    open_runs[run_id] = database_urls().warehouse
+    warehouse.file("runs/start.sql", run_id=run_id, job_name=job_name, target_date=day, force_token=force or None)
+    return run_id
 
 
 def succeed(warehouse: Connection, run_id: str, job_name: str, **rows: int) -> JobResult:

@@ -7,11 +7,14 @@ Everything from `stage` to SUCCESS is one transaction of the warehouse.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import date
 
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import Connection, connect_warehouse
+from aivo_luigi.db.retry import again
+from aivo_luigi.errors import describe
 from aivo_luigi.jobs import record
 from aivo_luigi.jobs.completeness import ask, note_start, note_success, refuse_future
 from aivo_luigi.jobs.result import JobResult
@@ -21,13 +24,24 @@ from aivo_luigi.warehouse.checks import run_checks
 from aivo_luigi.warehouse.members import infer_members
 from aivo_luigi.warehouse.rejects import record_rejects
 
+logger = logging.getLogger("luigi-interface")
+
 
 def run_job(job: JobSpec, day: date, force: str, report: Report, started: Callable[[str], None]) -> JobResult:
     """Runs a job for a day, unless another run has completed it meanwhile; then SKIPPED, without a row.
 
     `started` is told the id of the row. Raises what went wrong, after the data are rolled back and the row says FAILED.
+    What will pass is told, and the job begun again with a row of its own (`retries` of [etl]).
     """
     log_in_detail()
+
+    def tell(error: BaseException) -> None:
+        logger.warning("%s for %s failed and begins again: %s", job.name, day, describe(error))
+
+    return again(lambda: _run_once(job, day, force, report, started), tell)
+
+
+def _run_once(job: JobSpec, day: date, force: str, report: Report, started: Callable[[str], None]) -> JobResult:
     label = f"aivo_luigi {job.name} {day}"
     with connect_warehouse(label) as warehouse, record.locked(warehouse, job.name, day):
         clock, complete = ask(warehouse, [job.name], [day], force)
@@ -43,6 +57,8 @@ def run_job(job: JobSpec, day: date, force: str, report: Report, started: Callab
         except BaseException as error:
             record.fail(warehouse, run_id, error)
             raise
+        finally:
+            record.open_runs.pop(run_id, None)
     if day_is_over:
         note_success(job.name, day, force)
     report(result.summary(), 100)

@@ -21,6 +21,7 @@ from aivo_luigi.jobs.parameters import DayParameter, days_of, many_days, once
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.jobs.result import JobResult
 from aivo_luigi.jobs.run import run_job
+from aivo_luigi.jobs.signals import heed_signals, is_stopping
 from aivo_luigi.jobs.staging import JobSpec
 from aivo_luigi.warehouse.changes import Present
 from aivo_luigi.warehouse.load import Way
@@ -108,6 +109,7 @@ class Job(DayTask):
 
     def run(self) -> Iterator[list[Job]] | None:
         """Runs the job, for Luigi."""
+        heed_signals()
         logger.info("%s for %s: %s", self.job_name(), self.date, self.run_job().summary())
         return None
 
@@ -178,18 +180,24 @@ class FactJob(Job):
         return self._run_days() if isinstance(self.date, tuple) else super().run()
 
     def _run_days(self) -> Iterator[list[Job]]:
-        """The newest day first. Of one that fails, a task of its own says so to Luigi; the others go on."""
-        failed: list[Job] = []
+        """The newest day first. Of one that fails, a task of its own says so to Luigi; the others go on.
+
+        Told to stop, it hands back the days that it has not begun, and Luigi runs none of them.
+        """
+        left: list[Job] = []
         for done, day in enumerate(reversed(days_of(self.date))):
+            if is_stopping():
+                left.append(self.forced(day, self.force, self.force_scope))
+                continue
             try:
                 result = run_job(self.spec(), day, self.force, self._report_of(day, done), self._link_all)
                 logger.info("%s for %s: %s", self.job_name(), day, result.summary())
             except ConfigurationError:  # a database that can't be reached: no other day would fare better
                 raise
             except Exception as error:
-                failed.append(self._failed(day, error))
-        if failed:
-            yield failed
+                left.append(self._failed(day, error))
+        if left:
+            yield left
 
     def _link_all(self, run_id: str) -> None:
         """Luigi gives each day of a batch the same link: to the report as a whole."""

@@ -14,8 +14,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import luigi
+from luigi.retcodes import retcode
 
 from aivo_luigi.jobs.completeness import complete_days, open_warehouse
+from aivo_luigi.jobs.signals import is_stopping
 from aivo_luigi.operate.board import DONE, FAILED, Board, Line, Watching
 from aivo_luigi.operate.display import make_console, sentence
 from aivo_luigi.operate.run import build, interruptible, own_log
@@ -73,6 +75,8 @@ def backfill(days: Sequence[date], make_task: MakeTask, workers: int, oldest_fir
     try:
         with interruptible(), own_log(lambda line: console.print(line, markup=False)), display.shown():
             for piece in _pieces(wanted, oldest_first):
+                if is_stopping():
+                    return max(code, int(retcode().not_run))
                 code = max(code, _run_piece(piece, make_task, workers, display))
     finally:
         _print_summary(tally, console)

@@ -23,9 +23,11 @@ from luigi.configuration import get_config
 from luigi.retcodes import retcode
 
 import aivo_luigi
+from aivo_luigi import listener
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.db.connection import cancel_statements
 from aivo_luigi.errors import EtlError, debugging, describe
+from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.logs import speak_in_one_line
 from aivo_luigi.operate.board import Key
@@ -87,7 +89,9 @@ class _RememberingFactory(luigi.interface._WorkerSchedulerFactory):
             return get_work(**asked)
 
         scheduler.get_work = get_work_unless_interrupted
-        return luigi.interface._WorkerSchedulerFactory.create_worker(self, scheduler, worker_processes, assistant)
+        worker = luigi.interface._WorkerSchedulerFactory.create_worker(self, scheduler, worker_processes, assistant)
+        heed_signals()
+        return worker
 
     def reason(self, task: luigi.Task) -> str:
         """What Job.on_failure said of the task, which Luigi keeps as JSON."""
@@ -142,17 +146,16 @@ def interruptible() -> Iterator[None]:
     Where Python ignores what a handler raises, as it does while it forks, the next task is the one that doesn't begin.
     """
     _interrupted.clear()
+    heed_signals()
     ours = os.getpid()
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    threading.Thread(target=_cancel_on_interrupt, args=(reading,), name="interrupt", daemon=True).start()
 
     def interrupt(number: int, frame: object) -> None:
         if os.getpid() == ours:
             _interrupted.set()
             raise KeyboardInterrupt
 
-    before, woken = signal.signal(signal.SIGINT, interrupt), signal.set_wakeup_fd(writing)
+    before = signal.signal(signal.SIGINT, interrupt)
+    listener.react(signal.SIGINT, cancel_statements)
     hook, sys.unraisablehook = sys.unraisablehook, _say_nothing_of_interrupts
     try:
         yield
@@ -162,21 +165,13 @@ def interruptible() -> Iterator[None]:
         raise
     finally:
         sys.unraisablehook = hook
-        signal.set_wakeup_fd(woken)
+        listener.ignore(signal.SIGINT)
         signal.signal(signal.SIGINT, before)
-        os.close(writing)
 
 
 def _say_nothing_of_interrupts(ignored: Any) -> None:
     if not isinstance(ignored.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)
-
-
-def _cancel_on_interrupt(reading: int) -> None:
-    with os.fdopen(reading, "rb", buffering=0) as signals:
-        while number := signals.read(1):
-            if number[0] == signal.SIGINT:
-                cancel_statements()
 
 
 def _close_what_ran() -> None:

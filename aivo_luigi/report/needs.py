@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 
 from aivo_luigi.errors import ConfigurationError
@@ -14,3 +15,4 @@ def ensure_libraries() -> None:
         raise ConfigurationError(
             f"the report needs {' and '.join(missing)}: install the extra, pip install 'aivo_luigi[report]'"
         )
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells where its cache lies, and how long that takes

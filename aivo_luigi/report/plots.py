@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
 from aivo_luigi.report.svg import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from pandas import DataFrame, Series
 
 INK, MUTED, LINE, ACCENT, SOFT, ALARM = COLOURS.values()
@@ -46,11 +49,6 @@ _WIDTH = 4  # inches of 72 units: about as many pixels as a figure has on a phon
 @contextmanager
 def style() -> Iterator[None]:
     """The look of the figures drawn and saved within."""
-    import logging
-
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where its cache lies is of no interest here
-    import matplotlib as mpl
-
     with mpl.rc_context(_STYLE):
         yield
 
@@ -59,8 +57,6 @@ class Panels:
     """Axes below each other over the same days; drawn upon anew for each job, since making them costs most."""
 
     def __init__(self, days: Sequence[date], *titles: str) -> None:
-        from matplotlib.figure import Figure
-
         height = 0.3 + 0.9 * len(titles)
         self.figure = Figure(figsize=(_WIDTH, height))
         self.figure.subplots_adjust(left=0.14, right=0.95, top=1 - 0.25 / height, bottom=0.26 / height, hspace=0.5)
@@ -140,8 +136,6 @@ def _bars(axes: Axes, tops: Series[float], colour: str, base: Series[float] | fl
 
 
 def _dress(axes: Axes, title: str, number_of_days: int) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     axes.set_title(title)
     axes.set_xlim(-0.7, number_of_days - 0.3)
     axes.xaxis.set_visible(False)

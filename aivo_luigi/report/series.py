@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+
+import pandas as pd
+from pandas import DataFrame
 
 from aivo_luigi.report.queries import Numbers, Row
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 
 def job_series(numbers: Numbers, job: str) -> DataFrame:
@@ -42,12 +41,10 @@ def success_series(numbers: Numbers) -> DataFrame:
 
 def rejected_by_reason(numbers: Numbers) -> list[Row]:
     """What was rejected in the days of the report, by job, table, field and reason, the most frequent first."""
-    import pandas as pd
-
     if not numbers.rejects:
         return []
     keys = ["job_name", "source_table", "field", "reason"]
-    groups = pd.DataFrame(numbers.rejects).groupby(keys, dropna=False)
+    groups = DataFrame(numbers.rejects).groupby(keys, dropna=False)
     summed = groups.agg(records=("records", "sum"), first_day=("day", "min"), last_day=("day", "max")).reset_index()
     return [
         {**row, "field": None if pd.isna(row["field"]) else row["field"]}
@@ -64,6 +61,4 @@ def _by_day(numbers: Numbers, rows: Iterable[Row], columns: list[str]) -> DataFr
 
 
 def _frame(rows: Iterable[Row], columns: list[str]) -> DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(list(rows), columns=["day", *columns]).set_index("day")
+    return DataFrame(list(rows), columns=["day", *columns]).set_index("day")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,8 +32,6 @@ class Plots:
 
     def svg(self, figure: Figure, name: str, title: str, text: str) -> Markup:
         """The figure as an image with a title and a description; `name` is its own within the page."""
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-
         file = io.StringIO()
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
         root = ET.fromstring(file.getvalue())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import luigi
 
 from aivo_luigi.errors import AlertError, describe, mask_ids
+from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.monitoring.alerts import firing_alerts
 from aivo_luigi.monitoring.messages import for_chat, one_line
 from aivo_luigi.monitoring.webhook import given_webhook, send_where_given, telling_of_failure
@@ -16,6 +17,7 @@ class Check(luigi.Task):
 
     def complete(self) -> bool:
         """Never: it is there to look."""
+        heed_signals()
         return False
 
     def run(self) -> None:

@@ -14,6 +14,7 @@ from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, descr
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
 from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
+from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.tasks.wrappers import FACTS, SyncDimensions
 
@@ -34,6 +35,7 @@ class RebuildLateDays(luigi.Task):
 
     def complete(self) -> bool:
         """Never: what is late is found by looking."""
+        heed_signals()
         return False
 
     def requires(self) -> SyncDimensions:

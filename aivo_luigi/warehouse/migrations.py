@@ -12,6 +12,7 @@ from aivo_luigi import sqlfiles
 from aivo_luigi.config import settings
 from aivo_luigi.db import Connection
 from aivo_luigi.db.connection import open_connection
+from aivo_luigi.db.patience import PatientCursor, be_patient
 from aivo_luigi.errors import WAREHOUSE_VARIABLE, SchemaError, describe
 
 _TABLE = "_yoyo_migration"
@@ -21,7 +22,7 @@ _LOCK = "select pg_advisory_lock(hashtext('aivo_luigi migrations'), 0)"
 def ensure_schema(warehouse: Connection, url: str) -> None:
     """Migrates an empty warehouse; raises SchemaError for one whose schema is not this package's."""
     if is_empty(warehouse):
-        migrate(url)
+        migrate(url, within_a_run=True)
 
 
 def is_empty(warehouse: Connection) -> bool:
@@ -50,14 +51,15 @@ def applied_migrations(warehouse: Connection) -> set[str]:
     return {row[0] for row in warehouse.execute('select migration_id from :"name"', name=_TABLE).fetchall()}
 
 
-def migrate(url: str) -> list[str]:
+def migrate(url: str, within_a_run: bool = False) -> list[str]:
     """Applies the migrations that the warehouse lacks, all or none, and returns their names.
 
+    Within a run, a server that falls silent is told of as anywhere in a run; an upgrade may take its time.
     Two at once wait for one another. Schema and record commit together, so that a killed migration leaves nothing.
     Raises SchemaError when the user may not make tables.
     """
     try:
-        return _migrate(url)
+        return _migrate(url, within_a_run)
     except psycopg2.errors.InsufficientPrivilege as error:
         raise SchemaError(
             f"the warehouse does not let its user make tables ({describe(error)}): grant it CREATE on the schema, or "
@@ -65,11 +67,11 @@ def migrate(url: str) -> list[str]:
         ) from error
 
 
-def _migrate(url: str) -> list[str]:
+def _migrate(url: str, within_a_run: bool) -> list[str]:
     from yoyo import read_migrations
 
     with as_file(files("aivo_luigi") / "sql" / "warehouse") as folder:
-        backend = _backend(url)
+        backend = _backend(url, within_a_run)
         try:
             backend.connection.cursor().execute(_LOCK)
             wanted = list(backend.to_apply(read_migrations(str(folder))))
@@ -86,7 +88,7 @@ def _packaged() -> list[str]:
     return [name.removesuffix(".sql") for name in sqlfiles.names("warehouse")]
 
 
-def _backend(url: str) -> Any:
+def _backend(url: str, within_a_run: bool) -> Any:
     """The PostgreSQL backend of yoyo, with a connection and a lock of ours.
 
     libpq reads the URL, as everywhere else; and the advisory lock is taken already, where yoyo's own lock, a row in a
@@ -97,8 +99,11 @@ def _backend(url: str) -> Any:
 
     class Backend(PostgresqlBackend):  # type: ignore[misc]
         def connect(self, dburi: Any) -> Any:
-            connection = open_connection(url, "warehouse", WAREHOUSE_VARIABLE, application_name="aivo_luigi migrate")
+            options = {"application_name": "aivo_luigi migrate", "cursor_factory": PatientCursor}
+            connection = open_connection(url, "warehouse", WAREHOUSE_VARIABLE, **options)
             connection.autocommit = True
+            if within_a_run:
+                be_patient(connection)
             connection.cursor().execute(f"set timezone = 'UTC'; set lock_timeout = '{settings().lock_timeout}s'")
             return connection
 

@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2 import sql
 
 from aivo_luigi import sqlfiles
-from aivo_luigi.config import etl
+from aivo_luigi.config import settings
 from aivo_luigi.db import Connection
 from aivo_luigi.errors import LockedError
 
@@ -146,7 +146,7 @@ def enforce(warehouse: Connection, kept: Kept, months: int, dry_run: bool) -> li
     before = horizon(warehouse, months)
     if dry_run:
         return kept.expired(warehouse, before)
-    patience = etl().lock_timeout or float("inf")
+    patience = settings().lock_timeout or float("inf")
     until = time.monotonic() + patience
     while True:
         try:

@@ -84,7 +84,7 @@ class Browser:
         context = self._chromium.new_context(
             viewport={"width": width, "height": height}, service_workers="block", **options
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)  # a page may take its time on a busy machine
         visit = Visit(context)
         if url is not None:
             visit.page.goto(url)

@@ -4,6 +4,7 @@ with due as (
     select
         expected.job_name,
         past.day::date as day,
+        (past.day + interval '1 day') at time zone 'UTC' as over_at,
         (past.day + interval '1 day') at time zone 'UTC' + make_interval(hours => expected.hours) as due_at
     from unnest(:'jobs'::text[], :'hours'::integer[]) as expected (job_name, hours)
     cross join
@@ -19,19 +20,23 @@ select
     'not complete, and was due by ' || to_char(due.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') as message,
     due.due_at as since
 from due
-left join etl_job_days
-    on
-        due.job_name = etl_job_days.job_name
-        and due.day = etl_job_days.day
-        and etl_job_days.state = 'SUCCESS'
 where
     due.due_at <= now()
-    and etl_job_days.job_name is null
-    and due.day >= (
-        select min(built.day)
-        from etl_job_days as built
+    and not exists (
+        select
+        from etl_job_runs as runs
         where
-            built.kind = 'fact'
-            and built.state = 'SUCCESS'
+            runs.job_name = due.job_name
+            and runs.target_date = due.day
+            and runs.status = 'SUCCESS'
+            and runs.started_at >= due.over_at
+    )
+    and due.day >= (
+        select min(runs.target_date)
+        from etl_job_runs as runs
+        where
+            runs.status = 'SUCCESS'
+            and not starts_with(runs.job_name, 'sync_')
+            and runs.started_at >= (runs.target_date + 1)::timestamp at time zone 'UTC'
     )
 order by due.day desc, due.job_name asc

@@ -1,0 +1,1 @@
+"""Runs that are broken on purpose, and what is left of them."""

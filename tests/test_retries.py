@@ -1,0 +1,189 @@
+"""What will pass is tried again, and nothing else; a database that falls silent is told of in time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg2
+import pytest
+from sqlalchemy.engine import make_url
+from support.database import Database
+from support.pipeline import Pipeline
+from support.proxy import Proxy
+from support.server import free_port
+from support.world import DAY, World
+
+import aivo_luigi
+from aivo_luigi.db import connect_warehouse, retry
+from aivo_luigi.errors import ConfigurationError
+from aivo_luigi.jobs import staging
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_of_other_tests() -> Iterator[None]:
+    retry._down_since.clear()
+    yield
+    retry._down_since.clear()
+
+
+@pytest.fixture
+def proxy(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, side: str) -> Iterator[Proxy]:
+    """Between the pipeline and one of its databases."""
+    url = getattr(pipeline, side).url
+    proxy = Proxy(make_url(url).port or 5432)
+    variable = "OLTP_DATABASE_URL" if side == "source" else "WAREHOUSE_DATABASE_URL"
+    monkeypatch.setenv(variable, through(url, proxy.port))
+    yield proxy
+    proxy.close()
+
+
+def through(url: str, port: int) -> str:
+    return make_url(url).set(port=port).render_as_string(hide_password=False)
+
+
+@pytest.mark.parametrize(
+    ("code", "passes"),
+    [("40001", True), ("40P01", True), ("57P01", True), ("57P02", True), ("57P03", True)]
+    + [(code, False) for code in ("53100", "53300", "42P01", "42501", "57014", "55P03", "23505", "22P02", "XX000")],
+)
+def test_what_the_server_says_by_code_is_worth_trying_again_or_not(pipeline: Pipeline, code: str, passes: bool) -> None:
+    with pytest.raises(psycopg2.Error) as caught:
+        pipeline.warehouse.execute(f"do $$ begin raise 'no' using errcode = '{code}'; end $$")
+    assert retry.will_pass(caught.value) is passes
+
+
+def test_a_connection_that_ends_will_pass(pipeline: Pipeline) -> None:
+    other = psycopg2.connect(pipeline.warehouse.url)
+    pipeline.warehouse.execute(f"select pg_terminate_backend({other.info.backend_pid})")
+    for _ in range(2):  # the server's last word, then libpq's
+        with pytest.raises(psycopg2.Error) as caught:
+            other.cursor().execute("select 1")
+        assert retry.will_pass(caught.value)
+
+
+def test_who_may_not_connect_is_told_at_once(
+    pipeline: Pipeline, password_url: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = make_url(password_url(pipeline.warehouse.url))
+    for wrong in (right.set(password="wrong"), right.set(database="nowhere"), right.set(username="nobody")):
+        monkeypatch.setenv("WAREHOUSE_DATABASE_URL", wrong.render_as_string(hide_password=False))
+        began = time.monotonic()
+        with pytest.raises(ConfigurationError), connect_warehouse("test"):
+            pass
+        assert time.monotonic() - began < 2
+
+
+def test_a_database_that_comes_back_in_time_is_waited_for(pipeline: Pipeline, monkeypatch: Any) -> None:
+    port = free_port()
+    monkeypatch.setenv("WAREHOUSE_DATABASE_URL", through(pipeline.warehouse.url, port))
+    server = make_url(pipeline.warehouse.url).port or 5432
+    started: list[Proxy] = []
+    threading.Timer(1.0, lambda: started.append(Proxy(server, port))).start()
+    with connect_warehouse("test") as warehouse:
+        assert warehouse.value("select 1") == 1
+    started[0].close()
+
+
+def test_a_database_that_is_down_is_waited_for_once_in_a_process(pipeline: Pipeline, etl_option, monkeypatch) -> None:
+    etl_option("retry_seconds", "1")
+    monkeypatch.setenv("WAREHOUSE_DATABASE_URL", through(pipeline.warehouse.url, free_port()))
+    seconds = []
+    for _ in range(2):
+        began = time.monotonic()
+        with pytest.raises(ConfigurationError, match="can't be reached"), connect_warehouse("test"):
+            pass
+        seconds.append(time.monotonic() - began)
+        time.sleep(1)
+    assert 0.1 < seconds[0] < 2
+    assert seconds[1] < 0.1
+
+
+@pytest.mark.parametrize("side", ["warehouse"])
+def test_an_idle_connection_that_was_cut_is_replaced(pipeline: Pipeline, proxy: Proxy, etl_option: Any) -> None:
+    etl_option("retry_seconds", "0")
+    with connect_warehouse("test") as warehouse:
+        assert warehouse.value("select 1") == 1
+    proxy.cut()
+    with connect_warehouse("test") as warehouse:
+        assert warehouse.value("select 1") == 1
+
+
+@pytest.mark.parametrize("side", ["source", "warehouse"])
+def test_a_job_that_lost_its_session_begins_again(
+    pipeline: Pipeline, world: World, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.row_of_everything()
+    disturb_first_load(monkeypatch, getattr(pipeline, side), terminate)
+    result = aivo_luigi.job_sync_dim_tenant(DAY)
+    assert (result.status, result.rows_inserted) == ("SUCCESS", 1)
+    rows = pipeline.warehouse.rows("select status, error_message from etl_job_runs order by started_at")
+    assert [row["status"] for row in rows] == ["FAILED", "SUCCESS"]
+    assert "57P01" in rows[0]["error_message"] or "closed" in rows[0]["error_message"]
+
+
+def test_a_job_begins_again_as_often_as_it_may(
+    pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch, etl_option: Any
+) -> None:
+    world.row_of_everything()
+    etl_option("retries", "0")
+    disturb_first_load(monkeypatch, pipeline.warehouse, terminate)
+    assert aivo_luigi.job_sync_dim_tenant(DAY).status == "FAILED"
+    assert pipeline.warehouse.column("select status from etl_job_runs") == ["FAILED"]
+
+
+def test_a_job_that_fails_for_a_lasting_reason_does_not_begin_again(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    pipeline.warehouse.execute("alter table dim_tenant add check (tenant_name <> 'school')")
+    assert aivo_luigi.job_sync_dim_tenant(DAY).status == "FAILED"
+    assert pipeline.warehouse.column("select status from etl_job_runs") == ["FAILED"]
+
+
+@pytest.mark.parametrize("side", ["source", "warehouse"])
+def test_a_database_that_falls_silent_is_told_of_in_time(
+    pipeline: Pipeline, world: World, side: str, proxy: Proxy, etl_option: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.row_of_everything()
+    etl_option("statement_timeout", "1")
+    etl_option("connect_timeout", "2")
+    disturb_first_load(monkeypatch, pipeline.warehouse, lambda _: proxy.stall())
+    if side == "warehouse":
+        threading.Timer(6, proxy.restore).start()
+    began = time.monotonic()
+    result = aivo_luigi.job_sync_dim_tenant(DAY)
+    assert time.monotonic() - began < 15
+    assert result.status == "FAILED"
+    assert "does not answer any more" in (result.error_message or "")
+
+
+def test_a_statement_that_is_answered_late_but_in_time_is_no_error(pipeline: Pipeline, etl_option: Any) -> None:
+    etl_option("statement_timeout", "2")
+    with connect_warehouse("test") as warehouse:
+        assert warehouse.value("select 1 from pg_sleep(1)") == 1
+        with pytest.raises(psycopg2.errors.QueryCanceled):
+            warehouse.value("select 1 from pg_sleep(4)")
+        assert warehouse.value("select 1") == 1
+
+
+def disturb_first_load(monkeypatch: pytest.MonkeyPatch, database: Database, how: Callable[[Database], None]) -> None:
+    """When the first run begins to read the source: all its sessions are in the middle of something."""
+    stage_query = staging.stage_query
+    done: list[bool] = []
+
+    def disturbed(*arguments: Any) -> Any:
+        if not done:
+            done.append(True)
+            how(database)
+        return stage_query(*arguments)
+
+    monkeypatch.setattr(staging, "stage_query", disturbed)
+
+
+def terminate(database: Database) -> None:
+    """All sessions of the pipeline."""
+    database.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+        "where datname = current_database() and application_name ~ '^aivo_luigi'"
+    )

@@ -1,0 +1,270 @@
+"""A process that is told to stop: SIGTERM ends it at once and cleanly, SIGUSR1 after the job that is running.
+
+AIVO_TEST_SIGNALS is the number of random moments (6 by default), AIVO_TEST_SEED what they are drawn from.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+import luigi
+import psutil
+import psycopg2
+import pytest
+from support.command import AIVO_ETL
+from support.database import Database
+from support.pipeline import Pipeline
+from support.world import DAY, World
+
+import aivo_luigi
+from aivo_luigi.jobs.completeness import forget_answers
+
+MOMENTS = int(os.environ.get("AIVO_TEST_SIGNALS") or 6)
+SEED = int(os.environ.get("AIVO_TEST_SEED") or random.SystemRandom().randrange(1_000_000))
+LIMIT = 5.0  # seconds, stated in docs/operations.md
+TERMINATED = 143
+
+LUIGI = [str(Path(sys.executable).with_name("luigi")), "--module", "aivo_luigi"]
+AS_PROCESS_1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def may_unshare() -> bool:
+    if not shutil.which("unshare"):
+        return False
+    return subprocess.run([*AS_PROCESS_1, "true"], capture_output=True, check=False).returncode == 0
+
+
+class Run:
+    """A command under way. `process`: the one that is told to stop."""
+
+    def __init__(self, pipeline: Pipeline, command: list[str], as_process_1: bool = False) -> None:
+        self.log = pipeline.folder.parent / f"run {time.monotonic_ns()}.log"
+        with self.log.open("wb") as file:
+            self.started = subprocess.Popen(
+                [*(AS_PROCESS_1 if as_process_1 else []), *command],
+                env=pipeline.command_environment(),
+                cwd=pipeline.folder,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        self.process = psutil.Process(self.started.pid)
+        if as_process_1:
+            self.process = wait_for(lambda: next(iter(self.process.children()), None), "a process 1")
+
+    def heeds(self, number: int) -> bool:
+        """Whether the process has a handler for the signal."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (number - 1) & 1)  # type: ignore[index]
+
+    def end(self, number: int, timeout: float = 30) -> float:
+        """Sends the signal and waits for all processes to be gone; the seconds that this took."""
+        processes = [self.process, *self.process.children(recursive=True)]
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.code = self.started.wait(timeout)
+        wait_for(lambda: not [one for one in processes if one.is_running() and one.status() != "zombie"], "the end")
+        return time.monotonic() - began
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+
+def wait_for(found: Callable[[], object], what: str, timeout: float = 30) -> object:
+    deadline = time.monotonic() + timeout
+    while not (it := found()):
+        assert time.monotonic() < deadline, f"no sign of {what}"
+        time.sleep(0.005)
+    return it
+
+
+def wait_for_row(pipeline: Pipeline, job: str, status: str = "RUNNING") -> None:
+    query = "select exists (select from etl_job_runs where job_name = %(job)s and status = %(status)s)"
+    wait_for(lambda: pipeline.warehouse.value(query, job=job, status=status), f"{job} {status}")
+
+
+def all_ended(pipeline: Pipeline) -> list[str]:
+    """Why runs failed; none may be open, and no session of a run be left."""
+    assert pipeline.warehouse.value("select count(*) from etl_job_runs where status = 'RUNNING'") == 0
+    left = (
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name ~ '^aivo_luigi'"
+    )
+    wait_for(lambda: pipeline.warehouse.value(left) == 0, "the end of its sessions", 5)
+    return pipeline.warehouse.column("select error_message from etl_job_runs where status = 'FAILED'")
+
+
+def finish(pipeline: Pipeline) -> None:
+    """As a new process would."""
+    forget_answers()
+    result = pipeline.run(aivo_luigi.RunAll, date=DAY)
+    assert result.status in (luigi.LuigiStatusCode.SUCCESS, luigi.LuigiStatusCode.SUCCESS_WITH_RETRY)
+
+
+@pytest.fixture
+def small(pipeline: Pipeline, world: World) -> Pipeline:
+    world.row_of_everything()
+    return pipeline
+
+
+@contextmanager
+def held(database: Database, table: str) -> Iterator[None]:
+    """Nobody can read or write the table."""
+    connection = psycopg2.connect(database.url)
+    connection.cursor().execute(f"lock table {table} in access exclusive mode")
+    yield
+    connection.close()
+
+
+def moments() -> list[tuple[int, bool, str, float]]:
+    """The signals: number, as process 1 or not, workers, and seconds after the process is listening to signals."""
+    chance = random.Random(SEED)
+    return [(number, number % 3 < 2, str(1 + number % 2), chance.uniform(0, 0.8)) for number in range(MOMENTS)]
+
+
+@pytest.mark.parametrize(
+    ("number", "as_process_1", "workers", "seconds"), moments(), ids=[f"moment{number}" for number in range(MOMENTS)]
+)
+def test_sigterm_at_any_moment_ends_the_run_cleanly(
+    small: Pipeline, number: int, as_process_1: bool, workers: str, seconds: float
+) -> None:
+    if as_process_1 and not may_unshare():
+        pytest.skip("no process namespace can be made here: unshare is not allowed")
+    run = Run(small, [*LUIGI, "RunAll", "--date", str(DAY), "--workers", workers], as_process_1)
+    wait_for(lambda: run.heeds(signal.SIGTERM), "a handler")
+    time.sleep(seconds)
+    took = run.end(signal.SIGTERM)
+    print(f"AIVO_TEST_SEED={SEED}: moment {number}, {seconds:.3f} s, process 1: {as_process_1}, exit in {took:.2f} s")
+    assert took < LIMIT
+    assert run.code in (0, TERMINATED), run.said
+    assert "Traceback" not in run.said
+    assert all("terminated" in message for message in all_ended(small))
+    finish(small)
+
+
+@pytest.mark.parametrize(
+    ("command", "workers", "side", "table"),
+    [
+        ("luigi", "1", "warehouse", "dim_user"),
+        ("luigi", "2", "source", "users"),
+        ("aivo-etl", "1", "source", "users"),
+        ("aivo-etl", "2", "warehouse", "dim_user"),
+    ],
+)
+def test_a_run_that_waits_for_a_lock_is_terminated(
+    small: Pipeline, command: str, workers: str, side: str, table: str
+) -> None:
+    start = [*LUIGI, "RunAll"] if command == "luigi" else [AIVO_ETL, "run"]
+    with held(getattr(small, side), table):
+        run = Run(small, [*start, "--date", str(DAY), "--workers", workers])
+        wait_for_row(small, "sync_dim_user")
+        assert run.end(signal.SIGTERM) < LIMIT
+        assert run.code == TERMINATED
+        assert "terminated" in run.said
+        assert "Traceback" not in run.said
+        assert {"terminated: the process was told to stop; run it again"} == set(all_ended(small))
+    finish(small)
+
+
+def test_a_run_is_terminated_though_its_database_does_not_answer(small: Pipeline) -> None:
+    """Its sessions are stopped as a network that is cut would stop them."""
+    with held(small.source, "users"):
+        run = Run(small, [*LUIGI, "RunAll", "--date", str(DAY)])
+        wait_for_row(small, "sync_dim_user")
+        query = "select pid from pg_stat_activity where datname = current_database() and application_name ~ '^aivo_lu'"
+        backends = [psutil.Process(pid) for pid in (*small.warehouse.column(query), *small.source.column(query))]
+        for backend in backends:
+            backend.suspend()
+        assert run.end(signal.SIGTERM) < LIMIT
+        assert run.code == TERMINATED
+        for backend in backends:
+            backend.resume()
+    finish(small)
+
+
+def test_a_run_that_has_written_success_but_not_committed_is_terminated(small: Pipeline) -> None:
+    """Its session holds the row that must say FAILED, and would for longer than the process may take."""
+    small.warehouse.execute(
+        "create function last_moment() returns trigger language plpgsql as $$ begin "
+        "if new.status = 'SUCCESS' then perform pg_sleep(20); end if; return new; end $$; "
+        "create trigger last_moment after update on etl_job_runs for each row execute function last_moment()"
+    )
+    run = Run(small, [*LUIGI, "SyncDimSubject", "--date", str(DAY)])
+    asleep = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+    wait_for(lambda: small.warehouse.value(asleep), "the last moment")
+    assert run.end(signal.SIGTERM) < LIMIT
+    assert {"terminated: the process was told to stop; run it again"} == set(all_ended(small))
+
+
+def test_a_process_whose_parent_was_killed_ends_by_itself(small: Pipeline) -> None:
+    with held(small.warehouse, "dim_user"):
+        run = Run(small, [*LUIGI, "RunAll", "--date", str(DAY), "--workers", "2"])
+        wait_for_row(small, "sync_dim_user")
+        assert run.process.children()
+        assert run.end(signal.SIGKILL) < LIMIT
+        assert {"terminated: the process was told to stop; run it again"} == set(all_ended(small))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigusr1_lets_the_running_job_finish_and_starts_no_other(small: Pipeline, workers: str) -> None:
+    with held(small.warehouse, "dim_tenant"):
+        run = Run(small, [*LUIGI, "RunAll", "--date", str(DAY), "--workers", workers])
+        wait_for_row(small, "sync_dim_tenant")
+        if workers == "2":  # the other job that needs nothing
+            wait_for_row(small, "sync_dim_subject", "SUCCESS")
+        begun = set(small.warehouse.column("select job_name from etl_job_runs"))
+        run.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+    assert run.started.wait(30) == 25, run.said
+    assert all_ended(small) == []
+    assert set(small.warehouse.column("select job_name from etl_job_runs")) == begun
+    finish(small)
+
+
+@pytest.mark.parametrize("command", ["luigi of two workers", "aivo-etl"])
+def test_sigusr1_ends_a_range_with_the_day_that_is_running(small: Pipeline, command: str) -> None:
+    """Though Luigi hands out 31 days at once, to each worker, or aivo-etl has months to go."""
+    days = ["--start", str(DAY - timedelta(days=40)), "--stop", str(DAY + timedelta(days=1))]
+    finish(small)
+    small.warehouse.execute("delete from etl_job_runs where job_name ~ '^build'")
+    if command == "aivo-etl":
+        start = [AIVO_ETL, "backfill", "--job", "build_fact_sessions", *days]
+    else:
+        start = [*LUIGI, "RangeDaily", "--of", "BuildFactSessions", *days]
+        start += ["--workers", "2"] if "two" in command else []
+    with held(small.warehouse, "fact_sessions"):
+        run = Run(small, start)
+        running = [DAY, DAY - timedelta(days=31)] if "two" in command else [DAY]
+        wait_for(lambda: len(built(small)) == len(running), "the days that are running")
+        run.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+    assert run.started.wait(30) == 25, run.said
+    assert sorted(built(small), reverse=True) == running
+    assert "Traceback" not in run.said
+
+
+def built(pipeline: Pipeline) -> list[date]:
+    return pipeline.warehouse.column("select target_date from etl_job_runs where job_name = 'build_fact_sessions'")
+
+
+def test_a_handler_of_ones_own_is_left_alone(small: Pipeline) -> None:
+    program = (
+        "import luigi, os, signal, aivo_luigi\n"
+        "assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL\n"
+        "signal.signal(signal.SIGTERM, lambda *_: os._exit(7))\n"
+        f"luigi.build([aivo_luigi.SyncDimSubject(date='{DAY}')], local_scheduler=True)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=small.command_environment(), check=False)
+    assert done.returncode == 7
