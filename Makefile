@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint format bench check docs clean
+.PHONY: help setup demo test lint format faults bench check docs clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 setup:  ## .venv with everything for development
@@ -24,6 +24,8 @@ format:  ## format Python and SQL
 docs:  ## write docs/data-dictionary.md anew from the migrations
 	$(BIN)/python docs/data_dictionary.py > docs/data-dictionary.new
 	mv docs/data-dictionary.new docs/data-dictionary.md
+faults:  ## break runs on purpose, in every way that production knows
+	$(BIN)/python -m tests.faults --faults 100
 bench:  ## a day against the floor, on an embedded PostgreSQL
 	$(BIN)/python -m benchmarks run
 check: lint test  ## the linters and the tests
