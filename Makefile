@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --python-version 3.11 --python-platform linux
 
-.PHONY: help setup demo test lint format lock bench check docs clean
+.PHONY: help setup demo test lint format lock faults bench check docs clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 setup:  ## .venv with everything for development
@@ -29,6 +29,8 @@ docs:  ## write docs/data-dictionary.md anew from the migrations
 lock:  ## pin the image's dependencies anew (Python 3.11 on Linux)
 	$(LOCK) --extra luigid --output-file k8s/requirements.lock setup.py
 	echo 'setuptools>=70.1' | $(LOCK) --output-file k8s/requirements-build.lock -
+faults:  ## break runs on purpose, in every way that production knows
+	$(BIN)/python -m tests.faults --faults 100
 bench:  ## a day against the floor, on an embedded PostgreSQL
 	$(BIN)/python -m benchmarks run
 check: lint test  ## the linters and the tests

@@ -1,6 +1,6 @@
 """The fault suite in short: what production does to a run leaves nothing that the next one does not put right.
 
-AIVO_TEST_FAULTS is the number of faults (8 by default), AIVO_TEST_SEED what they are drawn from. The long form is
+AIVO_TEST_FAULTS is the number of faults (6 by default), AIVO_TEST_SEED what they are drawn from. The long form is
 `python -m tests.faults`; docs/reliability.md tells what came of it.
 """
 
@@ -13,7 +13,7 @@ from faults.kinds import KINDS, possible
 from faults.report import report
 from faults.suite import run_suite
 
-FAULTS = int(os.environ.get("AIVO_TEST_FAULTS") or 8)
+FAULTS = int(os.environ.get("AIVO_TEST_FAULTS") or 6)
 SEED = int(os.environ.get("AIVO_TEST_SEED") or random.SystemRandom().randrange(1_000_000))
 
 

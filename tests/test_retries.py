@@ -98,7 +98,7 @@ def test_a_database_that_is_down_is_waited_for_once_in_a_process(pipeline: Pipel
         seconds.append(time.monotonic() - began)
         time.sleep(1)
     assert 0.1 < seconds[0] < 2
-    assert seconds[1] < 0.1
+    assert seconds[1] < seconds[0]
 
 
 @pytest.mark.parametrize("side", ["warehouse"])

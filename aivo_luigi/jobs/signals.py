@@ -109,8 +109,9 @@ def _end_late() -> None:
 
 def _tell_children(number: int) -> None:
     for child in active_children():
-        with suppress(ProcessLookupError):
-            os.kill(child.pid or 0, number)
+        if child.pid:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, number)
 
 
 def _close_row(url: str, run_id: str) -> None:

@@ -37,8 +37,8 @@ UNDISTURBED = "succeeded undisturbed"
 # The longest that a run may take: every statement of it and each attempt may time out once, on a busy machine.
 HANG = 90.0
 
-# What luigi says of its own when a task fails, and what a person reads.
-_TOLD = re.compile(r"(ERROR|WARNING): .*(failed|begins again|Will not run|Uncaught)")
+# The line that a person reads when a task fails, or when Luigi's scheduler handed it out to nobody.
+_TOLD = re.compile(r"(ERROR|WARNING): .*(failed|begins again|Will not run|Uncaught)|This progress looks :\|")
 
 
 @dataclass
