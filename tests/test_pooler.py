@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -27,15 +27,19 @@ from aivo_luigi.jobs.staging import Staging
 Through = Callable[[PgBouncer], dict[str, str]]
 
 
+@contextmanager
 def bouncer(server: AnyServer, pool_mode: str, **settings: str) -> Iterator[PgBouncer]:
     running = PgBouncer(server.url("postgres"), pool_mode, settings)
-    yield running
-    running.stop()
+    try:
+        yield running
+    finally:
+        running.stop()
 
 
 @pytest.fixture
 def sessions(server: AnyServer) -> Iterator[PgBouncer]:
-    yield from bouncer(server, "session")
+    with bouncer(server, "session") as running:
+        yield running
 
 
 @pytest.fixture
@@ -121,7 +125,7 @@ def test_a_pooler_of_transactions_is_refused_in_one_line(
 ) -> None:
     world.row_of_everything()
     variable = "OLTP_DATABASE_URL" if which == "source" else "WAREHOUSE_DATABASE_URL"
-    for pooler in bouncer(server, mode):
+    with bouncer(server, mode) as pooler:
         urls = {variable: pooler.url(pipeline.environment[variable])}
         done = pipeline.luigi("SyncDimTenant", "--date", str(DAY), env=urls)
         assert done.returncode == (30 if which == "source" else 35)
@@ -141,7 +145,7 @@ def test_a_pooler_of_transactions_is_refused_in_one_line(
 def test_a_pooler_of_transactions_is_known_whichever_server_it_hands_out(
     pipeline: Pipeline, server: AnyServer, through: Through, round_robin: str
 ) -> None:
-    for pooler in bouncer(server, "transaction", server_round_robin=round_robin):
+    with bouncer(server, "transaction", server_round_robin=round_robin) as pooler:
         urls = through(pooler)
         # Five idle servers to choose from, and one that is in use.
         open_ones = [psycopg2.connect(urls["WAREHOUSE_DATABASE_URL"]) for _ in range(6)]
@@ -156,7 +160,7 @@ def test_a_pooler_of_transactions_is_known_whichever_server_it_hands_out(
 
 
 def test_a_pooler_of_sessions_is_not_taken_for_another(pipeline: Pipeline, server: AnyServer, through: Through) -> None:
-    for pooler in bouncer(server, "session", server_round_robin="1"):
+    with bouncer(server, "session", server_round_robin="1") as pooler:
         urls = through(pooler)
         for _ in range(3):
             psycopg2.connect(urls["WAREHOUSE_DATABASE_URL"]).close()
