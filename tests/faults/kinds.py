@@ -3,7 +3,6 @@ in the middle, and after the second yield, when the run has ended, what puts the
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import threading
@@ -21,7 +20,7 @@ from support.database import Database
 from support.proxy import Proxy
 from support.world import World, at
 
-from faults.servers import BreakableServer, Replica, SmallDisk, terminate_sessions
+from faults.servers import BreakableServer, Replica, SmallDisk, may_mount, terminate_sessions
 
 if TYPE_CHECKING:
     from faults.zygote import Run
@@ -316,8 +315,8 @@ FROM_THE_BEGINNING = {"network_slow", "disk_full", "replica_lags", "analyst_read
 
 def possible(kind: str) -> str:
     """Why the kind can't be tried here, or nothing."""
-    if kind == "disk_full" and os.geteuid() != 0:
-        return "mounting a small file system takes root"
+    if kind == "disk_full" and not may_mount():
+        return "no small file system may be mounted (it takes root)"
     if kind == "clock_jumps" and not FAKETIME.exists():
         return "libfaketime is not installed"
     return ""

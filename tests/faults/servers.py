@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -117,6 +118,16 @@ class SmallDisk:
 
     def remove(self) -> None:
         subprocess.run(["umount", "--lazy", str(self._folder)], check=False, capture_output=True)
+
+
+def may_mount() -> bool:
+    """Whether a SmallDisk can be made here."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            SmallDisk(Path(folder) / "disk", 1, "postgres").remove()
+        except (OSError, subprocess.CalledProcessError, LookupError):
+            return False
+    return True
 
 
 def terminate_sessions(database: Database) -> None:

@@ -23,6 +23,7 @@ class Proxy:
         self._flows.set()
         self._pause = 0.0
         self._refuses = False
+        self.refused = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stall(self) -> None:
@@ -53,6 +54,7 @@ class Proxy:
             while True:
                 client, _ = self._listener.accept()
                 if self._refuses:
+                    self.refused += 1
                     _reset(client)
                 else:
                     threading.Thread(target=self._connect, args=(client,), daemon=True).start()
