@@ -124,6 +124,7 @@ class alerts(_Told, luigi.Config):  # noqa: N801 - as above
         description="the same of single jobs, as JSON",
     )
     rejected_share = _Share(default=0.05, description="share of a day's rows, 0 to 1, that may be rejected")
+    unusual_days = _Whole(default=3, description="days for which an unusual number of rows is told; 0: never")
 
 
 class retention(_Told, luigi.Config):  # noqa: N801 - as above

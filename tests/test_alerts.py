@@ -179,8 +179,9 @@ def usual(job: str, day: date) -> int:
 
 
 @pytest.fixture
-def term(pipeline: Pipeline, clock: Clock) -> Pipeline:
-    """Twelve weeks with their usual numbers of rows; nothing is unusual."""
+def term(pipeline: Pipeline, clock: Clock, alerts_option: Callable[[str, str], None]) -> Pipeline:
+    """Twelve weeks with their usual numbers of rows; nothing is unusual, and a week is looked at."""
+    alerts_option("unusual_days", "7")
     pipeline.warehouse.insert_many(
         "etl_job_runs",
         [
@@ -232,6 +233,15 @@ def test_what_is_unusual_says_what_was_to_be_expected(term: Pipeline) -> None:
     lower, upper = (int(number.replace(",", "")) for number in said.groups())
     assert 1023 < lower < usual("build_fact_sessions", WEDNESDAY) < upper
     assert alert.since == midnight(WEDNESDAY) + timedelta(days=1, hours=1)
+
+
+def test_what_is_unusual_is_told_for_three_days(term: Pipeline, clock: Clock, alerts_option: Any) -> None:
+    scale(term, [YESTERDAY], 0.5, ["build_fact_sessions"])
+    alerts_option("unusual_days", "3")
+    clock.set(NOON + timedelta(days=2))
+    assert told("unusual") == [("unusual", "build_fact_sessions", YESTERDAY)]
+    clock.set(NOON + timedelta(days=3))
+    assert told("unusual") == []
 
 
 @pytest.mark.parametrize("share", [0.5, 2, 0])

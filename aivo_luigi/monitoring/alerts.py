@@ -46,6 +46,7 @@ def find_alerts(warehouse: Connection, jobs: Sequence[str]) -> list[Alert]:
         "hours": as_array(map(allowed_hours, jobs)),
         "look_back_days": settings.look_back_days,
         "share": str(settings.rejected_share),
+        "unusual_days": settings.unusual_days,
     }
     return [Alert(name, *row) for name in NAMES for row in _rows(warehouse, name, variables)]
 

@@ -1,5 +1,5 @@
 -- Facts that have far fewer, or far more, rows for a day than was to be expected: the view etl_row_expectations knows.
--- Variables: jobs (an array's text), look_back_days.
+-- Variables: jobs (an array's text), unusual_days.
 select
     job_name,
     day,
@@ -18,5 +18,5 @@ from etl_row_expectations
 where
     is_unusual
     and job_name = any(:'jobs'::text[])
-    and day >= (now() at time zone 'UTC')::date - :look_back_days
+    and day >= (now() at time zone 'UTC')::date - :unusual_days
 order by day desc, job_name asc
