@@ -18,8 +18,8 @@ from support.world import DAY, World
 
 import aivo_luigi
 from aivo_luigi.db import connect_warehouse, retry
-from aivo_luigi.errors import ConfigurationError
-from aivo_luigi.jobs import staging
+from aivo_luigi.errors import ConfigurationError, EtlError
+from aivo_luigi.jobs import record, staging
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +143,16 @@ def test_a_job_that_fails_for_a_lasting_reason_does_not_begin_again(pipeline: Pi
     pipeline.warehouse.execute("alter table dim_tenant add check (tenant_name <> 'school')")
     assert aivo_luigi.job_sync_dim_tenant(DAY).status == "FAILED"
     assert pipeline.warehouse.column("select status from etl_job_runs") == ["FAILED"]
+
+
+def test_a_run_that_another_took_for_dead_says_itself_why(pipeline: Pipeline) -> None:
+    with connect_warehouse("test") as warehouse:
+        run_id = record.start(warehouse, "sync_dim_tenant", DAY, "")
+        warehouse.file("runs/abandon.sql")
+        record.fail(warehouse, run_id, EtlError("the reason"))
+        record.fail(warehouse, run_id, EtlError("not another one"))
+    record.open_runs.clear()
+    assert pipeline.warehouse.column("select error_message from etl_job_runs") == ["the reason"]
 
 
 @pytest.mark.parametrize("side", ["source", "warehouse"])

@@ -40,18 +40,26 @@ def _run_lanes(
     ]
     for process in processes:
         process.start()
+    try:
+        found = _collect(queue, lanes, lines)
+    finally:  # a lane that is still at work takes its servers with it
+        for process in processes:
+            process.terminate()
+            process.join(30)
+    return sorted(found, key=lambda outcome: outcome.number)
+
+
+def _collect(queue: Any, lanes: int, lines: Path | None) -> list[Outcome]:
+    """What the lanes say, until each has ended."""
     found: list[Outcome] = []
-    ended = 0
-    while ended < lanes:
+    while lanes:
         line = queue.get()
         if line is None:
-            ended += 1
+            lanes -= 1
             continue
         found.append(Outcome(**json.loads(line)))
         _tell(found[-1], line, lines)
-    for process in processes:
-        process.join()
-    return sorted(found, key=lambda outcome: outcome.number)
+    return found
 
 
 def _run_lane(wanted: Sequence[Wanted], folder: Path, bin_dir: Path | None, queue: Any) -> None:
@@ -67,6 +75,8 @@ def _run_lane(wanted: Sequence[Wanted], folder: Path, bin_dir: Path | None, queu
             lane.close()
     finally:
         queue.put(None)
+        queue.close()
+        queue.join_thread()
 
 
 def _binaries() -> Path:
