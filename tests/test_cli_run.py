@@ -64,6 +64,38 @@ def test_a_command_runs_the_jobs_of_its_task(command: str, pipeline: Pipeline, w
     assert "\x1b" not in done.stdout
 
 
+FOREIGN = """
+create function another() returns trigger language plpgsql as $$ begin
+    insert into etl_job_runs (job_name, run_date, target_date, status, started_at, rows_processed, error_message)
+    values ('build_fact_sessions', '2025-02-03', '2025-02-02', 'SUCCESS', clock_timestamp(), 6000, null),
+        ('build_fact_sessions', '2025-02-03', '2025-02-01', 'FAILED', clock_timestamp(), 0, 'of somebody else');
+    return null;
+end $$;
+create trigger another after insert on dim_user execute function another()
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_runs_of_another_process_are_not_shown_as_ones_own(workers: str, pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    pipeline.warehouse.execute(FOREIGN)
+    done = aivo_etl("run", f"--date={DAY}", "--workers", workers, **pipeline.environment)
+    assert len(runs(pipeline.warehouse)) == len(JOBS) + 1
+    assert "2025-02" not in done.stdout
+    assert "somebody" not in done.stdout
+    assert re.search(r"^10 done: \d\d rows", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_a_job_that_another_process_has_run_meanwhile_is_skipped(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    foreign = FOREIGN.replace("2025-02-02", str(DAY)).replace("build_fact_sessions", "sync_dim_learner", 1)
+    pipeline.warehouse.execute(foreign.replace("on dim_user", "on dim_tenant"))
+    done = aivo_etl("run", f"--date={DAY}", **pipeline.environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"sync_dim_learner {DAY}: skipped" in done.stdout
+    assert "9 done, 1 skipped: " in done.stdout
+
+
 def test_run_job_runs_one_job_and_what_it_needs(pipeline: Pipeline, world: World) -> None:
     world.row_of_everything()
     arguments = ["run-job", "--job", "build_fact_sessions", "--date", str(DAY)]

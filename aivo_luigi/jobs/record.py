@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from uuid import uuid4
@@ -17,6 +17,8 @@ from aivo_luigi.jobs.result import JobResult
 
 # The records that this process has opened and not closed, each with its warehouse: noted before they are written.
 open_runs: dict[str, str] = {}
+# Who is told of the id of each run that begins, in this process and those that it forks.
+told_of_starts: list[Callable[[str], None]] = []
 
 
 def is_dimension(job_name: str) -> bool:
@@ -50,6 +52,8 @@ def start(warehouse: Connection, job_name: str, day: date, force: str) -> str:
     warehouse.file("runs/abandon.sql")
     run_id = str(uuid4())
     open_runs[run_id] = database_urls().warehouse
+    for tell in told_of_starts:
+        tell(run_id)
     warehouse.file("runs/start.sql", run_id=run_id, job_name=job_name, target_date=day, force_token=force or None)
     return run_id
 

@@ -1,19 +1,21 @@
-"""How a run stands: one line per job and day, brought up to date from the warehouse's own tables."""
+"""How a command's own runs stand: a line per job and day, brought up to date from the warehouse's own tables."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from types import TracebackType
 
 import psycopg2
 
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.errors import EtlError
+from aivo_luigi.jobs.completeness import complete_days
+from aivo_luigi.operate.own_runs import own_runs
 from aivo_luigi.operate.plan import Step
-from aivo_luigi.warehouse.migrations import applied_migrations
+from aivo_luigi.sqlfiles import as_array
 
 WAITING, RUNNING, DONE, FAILED, SKIPPED, NOT_RUN = "waiting", "running", "done", "failed", "skipped", "not run"
 _STATES = {"RUNNING": RUNNING, "SUCCESS": DONE, "FAILED": FAILED, "SKIPPED": SKIPPED}
@@ -43,12 +45,13 @@ class Board:
             (step.job_name, step.day): Line(step.job_name, step.day, WAITING if step.would_run else SKIPPED)
             for step in steps
         }
-        self._since = _clock()
+        self._forces = {(step.job_name, step.day): step.job.force for step in steps}
+        self._own, self._begun_before = own_runs(), len(own_runs().ids())
 
     def update(self) -> list[Line]:
         """Asks the warehouse; returns the lines that are in another state than before."""
         changed = []
-        for line in _runs_since(self._since):
+        for line in _runs(self._own.ids()[self._begun_before :]):
             key = line.job_name, line.day
             before = self.lines.get(key)
             self.lines[key] = line
@@ -57,13 +60,18 @@ class Board:
         return changed
 
     def settle(self, reasons: dict[Key, str]) -> list[Line]:
-        """Says of what never began that it failed, for this reason, or did not run; returns these lines."""
-        left = [line for line in self.lines.values() if line.state == WAITING]
-        for line in left:
-            reason = reasons.get((line.job_name, line.day))
-            ended = replace(line, state=FAILED if reason else NOT_RUN, reason=reason or "what it needs is missing")
-            self.lines[line.job_name, line.day] = ended
-        return [self.lines[line.job_name, line.day] for line in left]
+        """Says of what never began why: it failed, somebody else has run it, or it did not run. Returns these lines."""
+        left = [key for key, line in self.lines.items() if line.state == WAITING]
+        for key in left:
+            self.lines[key] = self._ended(self.lines[key], reasons.get(key))
+        return [self.lines[key] for key in left]
+
+    def _ended(self, line: Line, reason: str | None) -> Line:
+        if reason:
+            return replace(line, state=FAILED, reason=reason)
+        if _is_complete(line, self._forces[line.job_name, line.day]):
+            return replace(line, state=SKIPPED)
+        return replace(line, state=NOT_RUN, reason="what it needs is missing")
 
     def in_state(self, state: str) -> list[Line]:
         """The lines in a state."""
@@ -93,19 +101,21 @@ class Watching:
             self._look()
 
 
-def _clock() -> datetime:
-    with connect_warehouse("aivo-etl board") as warehouse:
-        clock: datetime = warehouse.value("select clock_timestamp()")
-    return clock
+def _is_complete(line: Line, force: str) -> bool:
+    """Whether somebody else has run it meanwhile."""
+    try:
+        return bool(complete_days([line.job_name], [line.day], force))
+    except (psycopg2.Error, EtlError):
+        return False
 
 
-def _runs_since(since: datetime) -> list[Line]:
-    """The runs since a moment. None while the warehouse can't tell: it is not a watcher's part to fail."""
+def _runs(ids: Sequence[str]) -> list[Line]:
+    """The runs of these ids. None while the warehouse can't tell: it is not a watcher's part to fail."""
+    if not ids:
+        return []
     try:
         with connect_warehouse("aivo-etl board") as warehouse:
-            if not applied_migrations(warehouse):
-                return []
-            rows = warehouse.file("monitoring/progress.sql", since=since).fetchall()
+            rows = warehouse.file("monitoring/progress.sql", ids=as_array(ids)).fetchall()
     except (psycopg2.Error, EtlError):
         return []
     return [

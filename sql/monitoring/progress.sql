@@ -1,5 +1,5 @@
--- How the runs stand that started since a moment: the last one of each job and day. A running one tells the rows that
--- its COPY has read so far. Variables: since.
+-- How runs stand: of each job and day the last one. A running one tells the rows that its COPY has read so far.
+-- Variables: ids (of the runs, as an array's text).
 with runs as (
     select distinct on (job_name, target_date)
         job_name,
@@ -11,7 +11,7 @@ with runs as (
         error_message,
         started_at
     from etl_recent_runs
-    where started_at >= :'since'::timestamptz
+    where run_id = any(:'ids'::uuid[])
     order by job_name asc, target_date asc, started_at desc
 ),
 
@@ -21,6 +21,9 @@ copies as (
         sum(copy.tuples_processed) as tuples
     from pg_stat_progress_copy as copy
     inner join pg_stat_activity as activity on copy.pid = activity.pid
+    where
+        copy.datname = current_database()
+        and copy.command = 'COPY FROM'
     group by activity.application_name
 )
 
