@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
-from aivo_luigi.dates import asked_range, parse_date
-from aivo_luigi.errors import ConfigurationError
+from aivo_luigi.dates import date_range
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
 from aivo_luigi.jobs.task import Job
@@ -18,43 +18,56 @@ from aivo_luigi.warehouse.differences import Difference, Differences
 Compared = tuple[type[Job], date]
 
 
-def days_of(day: str | None, start: str | None, stop: str | None) -> tuple[date, date]:
-    """The first and the last day that the options name. Raises DateError, or ConfigurationError for half a range."""
-    return asked_range(*(None if text is None else parse_date(text) for text in (day, start, stop)))
+@dataclass(frozen=True)
+class Comparison:
+    """The differences of each job and day; `unbuilt`: facts and days that are not there to be compared."""
+
+    differences: Mapping[Compared, Differences]
+    unbuilt: Sequence[Compared]
 
 
-def compare_days(days: tuple[date, date], names: Sequence[str], most: int) -> dict[Compared, Differences]:
-    """The differences of each job and day; of all jobs, if none is named."""
-    open_warehouse(days[0])
-    wanted = _jobs(names)
-    pairs = [(job, days[1]) for job in wanted if job in DIMENSIONS]
-    pairs += built_days([job for job in wanted if job in FACTS], *days)
-    return {(job, day): compare(job.spec(), day, most) for job, day in pairs}
+def compare_days(first: date, last: date, jobs: Sequence[type[Job]], most: int) -> Comparison:
+    """Compares jobs, or all if none is given, from the first day to the last.
 
-
-def print_differences(found: Mapping[Compared, Differences], values: bool) -> None:
-    """Prints a line per job and day, and the first rows that differ."""
-    print_table(
-        "Source and warehouse compared",
-        ("job", "day", "missing", "surplus", "altered"),
-        [(job.job_name(), _day(job, day), d.missing, d.surplus, d.altered) for (job, day), d in found.items()],
+    `most`: rows that differ to keep of each job and day.
+    """
+    open_warehouse(first)
+    wanted = list(jobs) or [*DIMENSIONS, *FACTS]
+    facts = [job for job in wanted if job in FACTS]
+    built = built_days(facts, first, last)
+    pairs = [*((job, last) for job in wanted if job in DIMENSIONS), *built]
+    return Comparison(
+        differences={(job, day): compare(job.spec(), day, most) for job, day in pairs},
+        unbuilt=[(job, day) for day in date_range(first, last) for job in facts if (job, day) not in built],
     )
+
+
+def print_differences(found: Comparison, values: bool) -> None:
+    """Prints a line per job and day that differs, the first rows that do, and what came of it all."""
+    differ = {compared: differences for compared, differences in found.differences.items() if differences}
+    if differ:
+        print_table(
+            "What differs between source and warehouse",
+            ("job", "day", "missing", "surplus", "altered"),
+            [(job.job_name(), _day(job, day), d.missing, d.surplus, d.altered) for (job, day), d in differ.items()],
+        )
     rows = [
         (job.job_name(), _day(job, day), row.kind, row.key, _what(row, values))
-        for (job, day), differences in found.items()
+        for (job, day), differences in differ.items()
         for row in differences.first
     ]
     if rows:
         print_table("The first rows that differ", ("job", "day", "row is", "key", "columns"), rows)
+    print(_verdict(found, len(differ)))
 
 
-def _jobs(names: Sequence[str]) -> list[type[Job]]:
-    """The jobs of these names, or all. Raises ConfigurationError for a name that no job has."""
-    by_name = {job.job_name(): job for job in (*DIMENSIONS, *FACTS)}
-    unknown = [name for name in names if name not in by_name]
-    if unknown:
-        raise ConfigurationError(f"{unknown[0]!r} is no job: choose from {', '.join(by_name)}")
-    return [by_name[name] for name in names] or list(by_name.values())
+def _verdict(found: Comparison, differing: int) -> str:
+    dimensions = sum(job in DIMENSIONS for job, _ in found.differences)
+    facts = len(found.differences) - dimensions
+    days = sorted({day for _, day in found.unbuilt})
+    when = f"{days[0]}" if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
+    unbuilt = f" Not built, and so not compared: {len(found.unbuilt)} ({when})." if days else ""
+    return f"Compared: dimensions {dimensions}, facts by day {facts}; {differing or 'none'} differ.{unbuilt}"
 
 
 def _day(job: type[Job], day: date) -> str:

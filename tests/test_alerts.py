@@ -68,8 +68,17 @@ def told(*names: str) -> list[tuple[str, str, date | None]]:
     return [(alert.name, alert.job_name, alert.day) for alert in firing(*names)]
 
 
-def test_an_empty_warehouse_raises_no_alarm(clock: Clock) -> None:
-    assert firing() == []
+def test_a_warehouse_in_which_nothing_has_run_says_so(clock: Clock) -> None:
+    assert told() == [("stale", job, None) for job in sorted(DIMENSIONS)]
+
+
+def test_an_empty_warehouse_is_an_alarm_too(empty_url: str, source_url: str) -> None:
+    urls = {"OLTP_DATABASE_URL": source_url, "WAREHOUSE_DATABASE_URL": empty_url}
+    done = aivo_etl("check", "--json", **urls)
+    assert (done.returncode, done.stderr) == (1, "")
+    said = json.loads(done.stdout)
+    assert [alert["name"] for alert in said] == ["stale"] * 5
+    assert "the warehouse is empty" in said[0]["message"]
 
 
 def test_a_fact_is_overdue_from_its_hour_on_until_it_is_complete(calm: Pipeline, clock: Clock) -> None:

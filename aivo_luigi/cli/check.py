@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from aivo_luigi.cli.options import apply_settings, json_option
-from aivo_luigi.cli.shared import nothing_has_run
 
 
 @click.command()
@@ -32,8 +31,6 @@ def check(context: click.Context, as_json: bool, notify: bool) -> None:
     from aivo_luigi.tasks.wrappers import JOB_NAMES
 
     with telling_of_failure(notify):
-        if nothing_has_run(as_json):
-            return
         firing = firing_alerts(JOB_NAMES)
     print_alerts(firing, as_json)
     if notify:

@@ -11,9 +11,11 @@ from aivo_luigi.config import alerts
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
+from aivo_luigi.warehouse.migrations import is_empty
 
 NAMES = ("overdue", "failed", "rejected", "unusual", "stale", "lost")
 """The alerts, the most urgent first."""
+_EMPTY = "never synced: the warehouse is empty; is WAREHOUSE_DATABASE_URL the right one?"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Alert:
 def firing_alerts(jobs: Sequence[str]) -> list[Alert]:
     """All that fire now for the jobs of these names, by the warehouse's clock."""
     with connect_warehouse("aivo-etl check") as warehouse:
+        if is_empty(warehouse):
+            return [Alert("stale", job, None, _EMPTY, None) for job in jobs if is_dimension(job)]
         return find_alerts(warehouse, jobs)
 
 

@@ -1,4 +1,4 @@
--- Dimensions that were not synced for longer than their schedule allows; one that never was, once anything has run.
+-- Dimensions that were not synced for longer than their schedule allows, or never.
 -- Variables: jobs, hours (arrays' texts: a job, and the hours that may pass between two syncs).
 select
     expected.job_name,
@@ -12,6 +12,5 @@ from unnest(:'jobs'::text[], :'hours'::integer[]) as expected (job_name, hours)
 left join etl_freshness on expected.job_name = etl_freshness.job_name
 where
     starts_with(expected.job_name, 'sync_')
-    and exists (select from etl_job_runs)
     and coalesce(etl_freshness.last_success_at < now() - make_interval(hours => expected.hours), true)
 order by expected.job_name
