@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg2
 import pytest
+from psycopg2 import sql
 from support.clock import Clock, take_over
 from support.members import written
 from support.pipeline import Pipeline
@@ -220,6 +221,29 @@ def test_the_source_looks_the_changed_rows_up_by_its_index(learners: Members) ->
     assert "Filter" not in plans["-infinity"]
 
 
+def test_the_source_counts_its_learners_in_the_recommended_index(learners: Members) -> None:
+    learners.source.execute(sqlfiles.read("source/recommended_indexes.sql"))
+    learners.source.execute(
+        "insert into learners (id, tenant_id, created_at, updated_at) select gen_random_uuid(), %(tenant)s,"
+        " '2024-09-01', '2024-09-01' from generate_series(1, 20000)",
+        tenant=uid("school"),
+    )
+    learners.source.execute("vacuum analyze learners")
+    connection = psycopg2.connect(learners.source.url)
+    extract = sqlfiles.render(sqlfiles.read("jobs/sync_dim_learner/extract.sql"), connection, changed_since="-infinity")
+    count = sqlfiles.render(
+        sqlfiles.read("source/present_rows.sql"),
+        connection,
+        extract=sql.SQL(extract),
+        present=sql.SQL(aivo_luigi.SyncDimLearner.present.staged),
+    )
+    cursor = connection.cursor()
+    cursor.execute("explain " + count)
+    plan = "\n".join(row[0] for row in cursor.fetchall())
+    connection.close()
+    assert "Index Only Scan using learners_not_deleted" in plan
+
+
 # What the number of rows tells
 
 
@@ -236,6 +260,22 @@ def test_a_deletion_under_an_old_time_is_noticed(members: Members) -> None:
     members.change("m1", LONG_AGO, deleted_at=at("10:30"))
     assert members.sync_at("11:00").rows_deleted == 1
     assert members.value("m1") is None
+
+
+@pytest.mark.parametrize("deleted_at", ["infinity", "-infinity"])
+def test_a_member_deleted_at_an_infinite_time_lives_however_it_is_read(members: Members, deleted_at: str) -> None:
+    members.add("newcomer", updated_at=at("10:30"), deleted_at=deleted_at)
+    members.change("m1", at("10:30"), deleted_at=deleted_at)
+    members.change("m2", LONG_AGO, deleted_at=deleted_at)
+    before = [members.value(name) for name in ("m1", "m2")]
+    result = members.sync_at("11:00")
+    assert (result.rows_processed, result.rows_inserted, result.rows_updated, result.rows_deleted) == (2, 1, 0, 0)
+    assert members.watermark() == (at("11:00"), at("10:00")), "both sides count them as present"
+    assert members.read_at("2025-01-16 11:00") == NUMBER + 1
+    assert [members.value(name) for name in ("m1", "m2")] == before
+    assert members.value("newcomer") is not None
+    [job] = [job for job in DIMENSIONS if job.job_name() == f"sync_{members.kind.dimension}"]
+    assert not compare(job.spec(), DAY)
 
 
 def test_a_return_under_an_old_time_is_noticed(members: Members) -> None:

@@ -461,6 +461,8 @@ def test_infinite_times_of_dimensions_and_states_are_recorded_each_by_its_field(
         "users", (uid("parent"), "created_at"), (uid("parent"), "deleted_at")
     )
     assert records(pipeline, "source_table = 'skills'") == of("skills", (uid("juggling"), "deleted_at"))
+    deletions = pipeline.warehouse.column("select payload from etl_rejected_rows where field = 'deleted_at'")
+    assert deletions == [{"deleted_at": time}] * 4
     assert records(pipeline, "source_table = 'learner_skill_states'") == of(
         "learner_skill_states", (uid("anna juggling"), "updated_at")
     )

@@ -289,7 +289,7 @@ def test_a_change_made_together_with_the_deletion_opens_no_version(synced):
     assert synced.versions() == [(synced.old, CREATED, LATER, False)]
 
 
-@pytest.mark.parametrize("deleted_at", [EARLIER, CREATED, FUTURE, *INFINITIES])
+@pytest.mark.parametrize("deleted_at", [EARLIER, CREATED, FUTURE])
 def test_a_deletion_whose_time_can_not_be_true_happened_now(synced, deleted_at):
     synced.change(deleted_at=deleted_at)
     before = synced.clock()
@@ -299,6 +299,25 @@ def test_a_deletion_whose_time_can_not_be_true_happened_now(synced, deleted_at):
     assert (value, effective_from, is_current) == (synced.old, CREATED, False)
     assert effective_to is not None
     assert before <= effective_to <= after
+
+
+@pytest.mark.parametrize("deleted_at", INFINITIES)
+def test_a_row_deleted_at_an_infinite_time_lives(synced, deleted_at):
+    synced.change(deleted_at=deleted_at)
+    synced.sync()
+    assert synced.versions() == [(synced.old, CREATED, None, True)]
+    synced.change(synced.new, updated_at=LATER)
+    synced.sync()
+    assert synced.versions() == [(synced.old, CREATED, LATER, False), (synced.new, LATER, None, True)]
+
+
+@pytest.mark.parametrize("deleted_at", INFINITIES)
+def test_a_deletion_that_becomes_infinite_is_none_any_more(synced, deleted_at):
+    synced.change(deleted_at=LATER)
+    synced.sync()
+    synced.change(deleted_at=deleted_at, updated_at=EVEN_LATER)
+    synced.sync()
+    assert synced.versions() == [(synced.old, CREATED, LATER, False), (synced.old, EVEN_LATER, None, True)]
 
 
 def test_a_deleted_row_stays_as_it_was_closed(synced):
@@ -377,7 +396,7 @@ def test_first_seen_when_already_deleted_is_one_closed_version(member):
     assert result.rows_inserted == 1
 
 
-@pytest.mark.parametrize("deleted_at", [EARLIER, FUTURE, *INFINITIES])
+@pytest.mark.parametrize("deleted_at", [EARLIER, FUTURE])
 def test_first_seen_when_deleted_at_a_time_that_can_not_be_true_is_closed_now(member, deleted_at):
     member.add(deleted_at=deleted_at)
     before = member.clock()
@@ -387,6 +406,13 @@ def test_first_seen_when_deleted_at_a_time_that_can_not_be_true_is_closed_now(me
     assert (effective_from, is_current) == (CREATED, False)
     assert effective_to is not None
     assert before <= effective_to <= after
+
+
+@pytest.mark.parametrize("deleted_at", INFINITIES)
+def test_first_seen_when_deleted_at_an_infinite_time_lives(member, deleted_at):
+    member.add(deleted_at=deleted_at)
+    member.sync()
+    assert member.versions() == [(member.old, CREATED, None, True)]
 
 
 def test_first_seen_when_created_and_deleted_in_the_future_has_no_negative_length(member):
@@ -425,6 +451,7 @@ def test_whatever_happens_versions_neither_overlap_nor_leave_gaps_while_the_row_
             deleted_at = None if alive else chance.choice(times[1:])
             value = chance.choice([member.old, member.new])
             member.change(value, updated_at=chance.choice(times), deleted_at=deleted_at)
+            alive = alive or deleted_at in INFINITIES
         before = member.versions()
         assert member.sync().status == "SUCCESS"
         versions = member.versions()

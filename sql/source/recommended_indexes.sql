@@ -30,7 +30,9 @@ create index if not exists learners_updated_at on learners (updated_at);
 create index if not exists users_updated_at on users (updated_at);
 
 -- sync_dim_learner counts the learners that are there, to find out whether some are gone: a small index to count in.
-create index if not exists learners_present on learners (tenant_id) where deleted_at is null;
+-- Its condition is the very one by which sql/jobs/sync_dim_learner/extract.sql tells who is deleted.
+create index if not exists learners_not_deleted on learners (tenant_id)
+where case when isfinite(deleted_at) then deleted_at end is null;
 
 -- build_fact_learning_progress reads the skill states that changed since it last looked.
 create index if not exists learner_skill_states_updated_at on learner_skill_states (updated_at);

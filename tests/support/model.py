@@ -181,7 +181,7 @@ class Model:
             id: {
                 "tenant_id": row["tenant_id"],
                 "role": row["role"],
-                "is_active": _or(row["is_active"], True) and row["deleted_at"] is None,
+                "is_active": _or(row["is_active"], True) and not _is_deleted(row),
                 "created_at": _finite(row["created_at"]) or clock,
             }
             for id, row in rows.items()
@@ -209,7 +209,7 @@ class Model:
                 "grade_band": row["grade_band"],
                 "parent_skill_id": row["parent_skill_id"],
                 "depth": row["depth"],
-                "is_active": row["deleted_at"] is None,
+                "is_active": not _is_deleted(row),
             }
             for id, row in rows.items()
         }
@@ -535,7 +535,7 @@ def sync_scd2(
         last = versions[-1] if versions else None
         created = _finite(row["created_at"]) or clock
         new = Version(id, attributes(row) | {"created_at": created}, BEFORE_ALL)
-        deleted = row["deleted_at"] is not None
+        deleted = _is_deleted(row)
         if last is None or last.inferred:
             target = last or new
             target.attributes, target.inferred, target.tenant = new.attributes, False, None
@@ -570,7 +570,7 @@ def sync_scd1(rows: Rows, whole: bool, wanted: Rows, members: dict[UUID, Row], c
     counts = Counts(processed=len(rows))
     for id, new in wanted.items():
         old = members.get(id)
-        deleted = rows[id]["deleted_at"] is not None
+        deleted = _is_deleted(rows[id])
         compared = {name for name in new if name not in carried}
         if old is None:
             counts.inserted += 1
@@ -650,7 +650,12 @@ def _may_have_changed(updated_at: Any, since: datetime) -> bool:
 
 def _is_present(table: str, row: Row) -> bool:
     """Not deleted; a user also active."""
-    return row["deleted_at"] is None and (table != "users" or _or(row["is_active"], True))
+    return not _is_deleted(row) and (table != "users" or _or(row["is_active"], True))
+
+
+def _is_deleted(row: Row) -> bool:
+    """An infinite time can't be read: such a row is not deleted."""
+    return _finite(row["deleted_at"]) is not None
 
 
 def _finite(time: Any) -> Any:

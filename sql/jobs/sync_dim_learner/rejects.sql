@@ -11,8 +11,8 @@ cross join
         values
         ('created_at', created_at),
         ('updated_at', updated_at),
-        ('deleted_at', deleted_at)
+        ('deleted_at', deleted_at_given)
     ) as unreadable (field, given)
 where
-    not (isfinite(created_at) and isfinite(updated_at) and isfinite(deleted_at))
+    not (isfinite(created_at) and isfinite(updated_at) and isfinite(deleted_at_given))
     and not isfinite(unreadable.given)

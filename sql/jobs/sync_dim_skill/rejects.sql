@@ -9,6 +9,6 @@ from stage
 cross join
     lateral (
         values
-        ('deleted_at', deleted_at)
+        ('deleted_at', deleted_at_given)
     ) as unreadable (field, given)
 where not isfinite(unreadable.given)

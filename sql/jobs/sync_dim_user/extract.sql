@@ -1,12 +1,14 @@
 -- Source: users changed since a moment, and those that don't say when they changed; since -infinity: all.
--- One row per user, deleted ones included. Variables: changed_since.
+-- One row per user, deleted ones included. An infinite deleted_at can't be read and is none: the user is there;
+-- deleted_at_given shows it to rejects.sql. Variables: changed_since.
 select
     id::uuid as user_id,
     tenant_id::uuid as tenant_id,
     role::text as role,
     is_active::boolean as is_active,
     created_at::timestamptz as created_at,
-    deleted_at::timestamptz as deleted_at
+    (case when isfinite(deleted_at) then deleted_at end)::timestamptz as deleted_at,
+    deleted_at::timestamptz as deleted_at_given
 from users
 where
     :'changed_since'::timestamptz = '-infinity'
