@@ -108,7 +108,8 @@ grant usage on schema :"place" to :"analyst";
 grant select on
 dim_tenant, dim_learner, dim_user, dim_subject, dim_skill, dim_date,
 fact_sessions, fact_focus_events, fact_homework_events, fact_learning_progress, fact_recommendation_events,
-dim_tenant_latest, etl_recent_runs, etl_daily_success, etl_job_days, etl_freshness, etl_rejects, etl_row_expectations
+dim_tenant_latest, etl_recent_runs, etl_daily_success, etl_job_days, etl_freshness, etl_rejects, etl_row_expectations,
+_yoyo_migration
 to :"analyst";
 
 \endif
