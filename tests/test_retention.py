@@ -358,7 +358,6 @@ def test_killed_in_the_middle_each_table_has_gone_or_not_and_the_next_run_ends_i
     assert left["fact_sessions"] == before["fact_sessions"]
     others = [name for name in left["partitions"] if name.endswith("_2025_01")]
     assert others == ["fact_sessions_2025_01"]
-    # Its transaction had cleared the links already; that is undone.
     assert left["fact_focus_events"] == kept(before, FEBRUARY)["fact_focus_events"]
     reader.close()
     retention()
@@ -382,6 +381,25 @@ def test_a_build_that_runs_is_waited_for_and_in_vain_told_in_one_line(
     build.close()
     assert everything(built.warehouse) == before
     retention()
+
+
+def test_a_try_in_vain_rewrites_no_link(built: Pipeline, keep: Callable[..., None], etl_option: Option) -> None:
+    """A try is made every second while a reader is there: the rows that each one wrote would fill the linked facts."""
+    keep(fact_sessions=months_back_to(FEBRUARY))
+    etl_option("lock_timeout", "1")
+    rows = "select held::text from (select ctid, xmax, * from fact_focus_events order by 1) as held"
+    before = built.warehouse.column(rows)
+    reader = psycopg2.connect(built.warehouse.url)
+    reader.cursor().execute("select count(*) from fact_sessions")
+    with pytest.raises(LockedError, match="fact_sessions is in use"):
+        list(let_go(dry_run=False))
+    assert built.warehouse.column(rows) == before
+    reader.close()
+    retention()
+    assert built.warehouse.column(rows) != before
+    assert built.warehouse.value("select count(*) from fact_focus_events where session_date_key < 20250201") > 0
+    linked = "select count(*) from fact_focus_events where session_date_key < 20250201 and session_key is not null"
+    assert built.warehouse.value(linked) == 0
 
 
 def test_two_at_once_take_turns(built: Pipeline) -> None:
