@@ -178,7 +178,7 @@ def test_settings_are_options_of_a_run(pipeline: Pipeline, world: World) -> None
     assert aivo_etl(*arguments, "--etl-allow-empty-rebuild", **pipeline.environment).returncode == 0
     wrong = aivo_etl(*arguments, "--etl-max-reject-share", "7", **pipeline.environment)
     assert wrong.returncode == 35
-    assert "give a number from 0 to 1" in wrong.stderr
+    assert "give max_reject_share of [etl] a number from 0 to 1" in wrong.stderr
 
 
 def test_rejected_rows_are_pointed_to(pipeline: Pipeline, world: World) -> None:

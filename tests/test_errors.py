@@ -546,11 +546,12 @@ def test_a_value_that_breaks_the_load_is_not_in_the_run_row(pipeline: Pipeline) 
 @pytest.mark.parametrize(
     ("option", "value", "range_"),
     [
-        ("--etl-max-reject-share", "7", "from 0 to 1"),
+        ("--etl-max-reject-share", "7", "give max_reject_share of [etl] a number from 0 to 1"),
         ("--etl-max-reject-share", "banana", "from 0 to 1"),
-        ("--etl-look-back-days", "-3", "from 1 on"),
-        ("--etl-lock-timeout", "banana", "from 0 on"),
-        ("--etl-statement-timeout", "-1", "from 0 on"),
+        ("--etl-look-back-days", "-3", "give look_back_days of [etl] a whole number from 1 to 100000"),
+        ("--etl-look-back-days", "99999999", "from 1 to 100000"),
+        ("--etl-lock-timeout", "banana", "from 0 to 2147483"),
+        ("--etl-statement-timeout", "-1", "from 0 to 2147483"),
     ],
 )
 def test_a_setting_out_of_range_says_the_range(pipeline: Pipeline, option: str, value: str, range_: str) -> None:

@@ -433,10 +433,19 @@ def test_an_empty_warehouse_has_nothing_to_let_go(
     assert "nothing has run" in retention().stdout
 
 
-def test_a_policy_that_is_no_number_is_told_in_one_line(pipeline: Pipeline, retention_option: Option) -> None:
+@pytest.mark.parametrize("number", ["many", "99999999"])
+def test_a_policy_that_is_no_number_of_months_is_told_in_one_line(
+    pipeline: Pipeline, retention_option: Option, number: str
+) -> None:
     run(pipeline, aivo_luigi.SyncDimSubject, date=MARCH)
-    retention_option("fact_sessions", "many")
+    retention_option("fact_sessions", number)
     done = CliRunner().invoke(main, ["retention", "--dry-run"])
     assert done.exit_code == 1
-    assert done.stderr.startswith("aivo-etl: 'many' can't be used as whole months of sessions to keep")
+    assert done.stderr.startswith(f"aivo-etl: '{number}' can't be used as whole months of sessions to keep")
+    assert done.stderr.endswith("give fact_sessions of [retention] a whole number from 0 to 12000\n")
     assert done.stdout == ""
+
+
+def test_the_longest_policy_keeps_everything(built: Pipeline, keep: Callable[..., None]) -> None:
+    keep(**dict.fromkeys([*TABLES, "learner_skill_history", "etl_rejected_rows", "etl_job_runs"], "12000"))
+    assert "Nothing is older" in retention().stdout
