@@ -115,6 +115,26 @@ def test_an_idle_connection_that_was_cut_is_replaced(pipeline: Pipeline, proxy: 
         assert warehouse.value("select 1") == 1
 
 
+def test_settings_that_change_reach_connections_that_are_there(pipeline: Pipeline, etl_option: Any) -> None:
+    """A process that lives on may be given others. Of the same settings no new session is made."""
+
+    def look() -> tuple[Any, ...]:
+        with connect_warehouse("test") as warehouse, warehouse.rolled_back():
+            warehouse.execute("create temporary table held (x integer)")  # fixes temp_buffers for the session
+            names = ("statement_timeout", "lock_timeout", "work_mem", "temp_buffers")
+            shown = [warehouse.value("select current_setting(:'name')", name=name) for name in names]
+            return (*shown, warehouse.value("select pg_backend_pid()"))
+
+    before = look()
+    assert look() == before
+    etl_option("statement_timeout", "77")
+    etl_option("lock_timeout", "7")
+    etl_option("work_mem", "7MB")
+    after = look()
+    assert after[:-1] == ("77s", "7s", "7MB", "7MB")
+    assert look() == after
+
+
 @pytest.mark.parametrize("side", ["source", "warehouse"])
 def test_a_job_that_lost_its_session_begins_again(
     pipeline: Pipeline, world: World, side: str, monkeypatch: pytest.MonkeyPatch

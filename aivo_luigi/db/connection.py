@@ -1,7 +1,8 @@
 """Pooled connections that speak the SQL files.
 
-Each process keeps up to two idle connections to either database in a pool of psycopg2; one that turns out to be broken
-is replaced. Connections are in autocommit mode: a transaction is where the code says so.
+Each process keeps up to two idle connections to either database in a pool of psycopg2; one that turns out to be broken,
+or was set up with other settings, is replaced. Connections are in autocommit mode: a transaction is where the code says
+so.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -36,6 +38,18 @@ _IDLE, _MOST = 2, 100  # connections to one database
 _pools: dict[str, ThreadedConnectionPool] = {}
 _sessions: set[str] = set()  # the databases of which each connection is known to be a session
 _in_use: set[PsycopgConnection] = set()
+
+
+class _Limits(NamedTuple):
+    """What a connection is set up with: it is replaced when the settings are others later."""
+
+    statement_timeout: int
+    lock_timeout: int
+    connect_timeout: int
+    work_mem: str
+
+
+_set_up_with: WeakKeyDictionary[PsycopgConnection, _Limits] = WeakKeyDictionary()
 
 
 class Connection:
@@ -129,12 +143,15 @@ def _connect(url: str, application_name: str, what: str, variable: str) -> Itera
 
 def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgConnection:
     """A connection that bears the name; giving it is what tells whether it still works."""
+    limits = _limits()
     raw: PsycopgConnection = pool.getconn()
+    while _set_up_with.get(raw, limits) != limits:
+        pool.putconn(raw, close=True)  # a session that has had temporary tables takes no other temp_buffers
+        raw = pool.getconn()
     try:
         connection = Connection(raw)
-        if not raw.autocommit:
-            raw.autocommit = True
-            _set_up(connection)
+        if raw not in _set_up_with:
+            _set_up(connection, limits)
         connection.execute("select set_config('application_name', :'name', false)", name=application_name[:63])
     except BaseException:
         pool.putconn(raw, close=True)
@@ -142,9 +159,9 @@ def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgCo
     return raw
 
 
-def _set_up(connection: Connection) -> None:
+def _set_up(connection: Connection, limits: _Limits) -> None:
     """A new connection; psycopg2 makes them without autocommit."""
-    limits = settings()
+    connection.raw.autocommit = True
     be_patient(connection.raw)
     connection.file(
         "session.sql",
@@ -152,6 +169,12 @@ def _set_up(connection: Connection) -> None:
         lock_timeout=str(limits.lock_timeout * 1000),
         work_mem=limits.work_mem,
     )
+    _set_up_with[connection.raw] = limits
+
+
+def _limits() -> _Limits:
+    limits = settings()
+    return _Limits(limits.statement_timeout, limits.lock_timeout, limits.connect_timeout, limits.work_mem)
 
 
 def cancel_statements() -> None:
