@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from configparser import InterpolationError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import luigi
 from luigi.cmdline_parser import CmdlineParser
+from luigi.configuration.cfg_parser import InterpolationMissingEnvvarError as _NoVariable
 
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, secret
 
@@ -56,18 +59,31 @@ class _Whole(_Named, luigi.IntParameter):
         raise self._refusal(x, f"a whole number from {self._least} to {self._most}")
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """A value that can't be used, or read, is told as what it is; Luigi would wrap it in a ValueError."""
+    try:
+        yield
+    except (ValueError, InterpolationError) as error:
+        cause = error.__cause__ if isinstance(error, ValueError) else error
+        if isinstance(cause, ConfigurationError):
+            raise cause from None
+        if isinstance(cause, InterpolationError):
+            why = "what ${…} names is not set" if isinstance(cause, _NoVariable) else "write %% for %"
+            raise ConfigurationError(
+                f"{cause.option} can't be read in section [{cause.section}] of luigi.cfg: {why}"
+            ) from None
+        raise
+
+
 class _Told:
-    """A section of which a value that can't be used is told as what it is."""
+    """A section whose values are told so."""
 
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
-        """The values; ConfigurationError for one that can't be used, which Luigi would wrap in a ValueError."""
-        try:
+        """The values; ConfigurationError for one that can't be used."""
+        with _told():
             return super().get_param_values(params, args, kwargs)  # type: ignore[misc]
-        except ValueError as error:
-            if isinstance(error.__cause__, ConfigurationError):
-                raise error.__cause__ from None
-            raise
 
 
 class etl(_Told, luigi.Config):  # noqa: N801 - the name is the section's and the options' prefix: --etl-max-reject-share
@@ -125,7 +141,7 @@ class etl(_Told, luigi.Config):  # noqa: N801 - the name is the section's and th
 def settings() -> etl:
     """Section [etl] as it stands now: read again only when the section or the command line is another."""
     written: tuple[Any, ...] = ()
-    with suppress(KeyError):  # no such section
+    with _told(), suppress(KeyError):  # no such section
         written = tuple(luigi.configuration.get_config()["etl"].items())
     return _read_settings(written, CmdlineParser.get_instance())
 
