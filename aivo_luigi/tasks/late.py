@@ -10,7 +10,7 @@ import luigi
 import psycopg2
 
 from aivo_luigi.config import MOST_DAYS, settings
-from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe
+from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe, mask_ids
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
 from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
@@ -45,6 +45,10 @@ class RebuildLateDays(luigi.Task):
     def run(self) -> Iterator[list[Job]]:
         """Looks, and has Luigi build what is late; no day's failure keeps the others from being built."""
         yield self.late_days()
+
+    def on_failure(self, exception: BaseException) -> str:
+        """The reason in one line, without ids of rows: for the visualiser and Luigi's mail."""
+        return mask_ids(describe(exception))
 
     def late_days(self) -> list[Job]:
         """The builds that have to be repeated, the newest day first."""
