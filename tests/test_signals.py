@@ -258,6 +258,43 @@ def built(pipeline: Pipeline) -> list[date]:
     return pipeline.warehouse.column("select target_date from etl_job_runs where job_name = 'build_fact_sessions'")
 
 
+def test_a_program_that_was_told_to_stop_builds_when_it_builds_again(small: Pipeline) -> None:
+    finish(small)
+    small.warehouse.execute("delete from etl_job_runs where job_name ~ '^build'")
+    python(
+        small,
+        "import datetime, luigi, signal, aivo_luigi\n"
+        "def build():\n"
+        "    days = [datetime.date(2025, 1, day) for day in (13, 14, 15)]\n"
+        "    tasks = [aivo_luigi.BuildFactSessions(date=day) for day in days]\n"
+        "    return luigi.build(tasks, local_scheduler=True, detailed_summary=True).status.name\n"
+        "told = iter([signal.SIGUSR1])\n"
+        "@luigi.Task.event_handler(luigi.Event.START)\n"
+        "def tell(task):\n"
+        "    for number in told: signal.raise_signal(number)\n"
+        "assert build() == 'NOT_RUN'\n"
+        "assert build() == 'SUCCESS'\n",
+    )
+    assert len(built(small)) == 3
+
+
+def test_a_command_that_is_told_to_stop_between_its_runs_of_luigi_begins_nothing(small: Pipeline) -> None:
+    python(
+        small,
+        "import signal, aivo_luigi\n"
+        "from aivo_luigi.operate.run import build\n"
+        f"assert build([aivo_luigi.SyncDimSubject(date='{DAY}')], 1)[0] == 0\n"
+        "signal.raise_signal(signal.SIGUSR1)\n"
+        f"assert build([aivo_luigi.SyncDimTenant(date='{DAY}')], 1)[0] == 25\n",
+    )
+    assert small.warehouse.column("select job_name from etl_job_runs") == ["sync_dim_subject"]
+
+
+def python(pipeline: Pipeline, program: str) -> None:
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, env=pipeline.command_environment(), check=True, timeout=20)
+
+
 def test_a_handler_of_ones_own_is_left_alone(small: Pipeline) -> None:
     program = (
         "import luigi, os, signal, aivo_luigi\n"

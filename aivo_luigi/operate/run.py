@@ -90,7 +90,7 @@ class _RememberingFactory(luigi.interface._WorkerSchedulerFactory):
 
         scheduler.get_work = get_work_unless_interrupted
         worker = luigi.interface._WorkerSchedulerFactory.create_worker(self, scheduler, worker_processes, assistant)
-        heed_signals()
+        heed_signals(goes_on=True)
         return worker
 
     def reason(self, task: luigi.Task) -> str:
