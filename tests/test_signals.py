@@ -177,6 +177,22 @@ def test_a_run_that_waits_for_a_lock_is_terminated(
     finish(small)
 
 
+def test_whatever_else_looks_at_the_warehouse_is_terminated_too(small: Pipeline) -> None:
+    """All at once, for the time that each takes to begin. As process 1, what isn't heeded would not even end it."""
+    days = ["--start", str(DAY), "--stop", str(DAY + timedelta(days=1))]
+    commands = [["status"], ["check"], ["rejects"], ["report"], ["plan"], ["retention"], ["migrate"], ["run"]]
+    commands += [["compare", *days], ["backfill", *days], ["late", "--dry-run"]]
+    waiting = "select count(*) from pg_locks where not granted"
+    with held(small.warehouse, "_yoyo_migration"):
+        runs = [Run(small, [AIVO_ETL, *command]) for command in commands]
+        runs.append(Run(small, [*LUIGI, "Retention"]))
+        wait_for(lambda: small.warehouse.value(waiting) == len(runs), "all of them")
+        for run in runs:
+            assert run.end(signal.SIGTERM) < LIMIT
+            assert run.code == TERMINATED, run.started.args
+            assert "Traceback" not in run.said
+
+
 def test_a_run_is_terminated_though_its_database_does_not_answer(small: Pipeline) -> None:
     """Its sessions are stopped as a network that is cut would stop them."""
     with held(small.source, "users"):

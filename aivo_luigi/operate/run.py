@@ -146,7 +146,6 @@ def interruptible() -> Iterator[None]:
     Where Python ignores what a handler raises, as it does while it forks, the next task is the one that doesn't begin.
     """
     _interrupted.clear()
-    heed_signals()
     ours = os.getpid()
 
     def interrupt(number: int, frame: object) -> None:
