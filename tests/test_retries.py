@@ -155,6 +155,12 @@ def test_a_run_that_another_took_for_dead_says_itself_why(pipeline: Pipeline) ->
     assert pipeline.warehouse.column("select error_message from etl_job_runs") == ["the reason"]
 
 
+def test_a_record_that_could_not_be_written_is_not_left_open(pipeline: Pipeline) -> None:
+    pipeline.warehouse.execute("alter table etl_job_runs add check (job_name <> 'sync_dim_tenant')")
+    assert aivo_luigi.job_sync_dim_tenant(DAY).status == "FAILED"
+    assert record.open_runs == {}
+
+
 @pytest.mark.parametrize("side", ["source", "warehouse"])
 def test_a_database_that_falls_silent_is_told_of_in_time(
     pipeline: Pipeline, world: World, side: str, proxy: Proxy, etl_option: Any, monkeypatch: pytest.MonkeyPatch
