@@ -106,10 +106,11 @@ def test_a_database_that_is_down_is_waited_for_once_in_a_process(proxy: Proxy, e
 
 
 @pytest.mark.parametrize("side", ["warehouse"])
-def test_an_idle_connection_that_was_cut_is_replaced(pipeline: Pipeline, proxy: Proxy, etl_option: Any) -> None:
+def test_idle_connections_that_were_cut_are_replaced(pipeline: Pipeline, proxy: Proxy, etl_option: Any) -> None:
+    """Both that a process keeps."""
     etl_option("retry_seconds", "0")
-    with connect_warehouse("test") as warehouse:
-        assert warehouse.value("select 1") == 1
+    with connect_warehouse("test") as warehouse, connect_warehouse("test") as another:
+        assert warehouse.value("select 1") == another.value("select 1") == 1
     proxy.cut()
     with connect_warehouse("test") as warehouse:
         assert warehouse.value("select 1") == 1
