@@ -23,6 +23,7 @@ from luigi.worker import Worker
 
 from aivo_luigi import listener, sqlfiles
 from aivo_luigi.db.connection import sever_connections
+from aivo_luigi.jobs.completeness import forget_answers
 from aivo_luigi.jobs.record import open_runs
 
 TERMINATED = 128 + signal.SIGTERM
@@ -41,7 +42,7 @@ def heed_signals(goes_on: bool = False) -> None:
     """Makes the process heed SIGTERM and SIGUSR1, where nobody else does. Does nothing outside of the main thread.
 
     `goes_on`: a worker of Luigi that is new belongs to what has been under way, and begins nothing once that was told
-    to stop. Any other is a new run, which nobody has told yet.
+    to stop. Any other is a new run, which nobody has told yet, and which asks the warehouse anew what is complete.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -67,6 +68,8 @@ def _heed_stop(goes_on: bool) -> None:
     _luigis = handler
     signal.signal(signal.SIGUSR1, _stop)
     signal.siginterrupt(signal.SIGUSR1, False)
+    if not goes_on:
+        forget_answers()
     _stopping = worker._stop_requesting_work or (goes_on and _stopping)
     if _stopping:
         handler(signal.SIGUSR1, None)
