@@ -26,7 +26,7 @@ from aivo_luigi import sqlfiles
 from aivo_luigi.config import database_urls, settings
 from aivo_luigi.db.patience import answered_in_time, be_patient, sever
 from aivo_luigi.db.pooler import require_sessions
-from aivo_luigi.db.retry import until_it_answers
+from aivo_luigi.db.retry import until_it_answers, will_pass
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
 
 logger = logging.getLogger("luigi-interface")
@@ -131,8 +131,7 @@ def connect_source(application_name: str) -> Iterator[Connection]:
 @contextmanager
 def _connect(url: str, application_name: str, what: str, variable: str) -> Iterator[Connection]:
     with _told(what, variable):
-        raw = until_it_answers(url, lambda: _check_out(_pool(url, what), application_name))
-    pool = _pools[url]
+        pool, raw = until_it_answers(url, lambda: _check_out(url, what, application_name))
     _in_use.add(raw)
     try:
         yield Connection(raw)
@@ -141,8 +140,12 @@ def _connect(url: str, application_name: str, what: str, variable: str) -> Itera
         pool.putconn(raw, close=bool(raw.closed) or raw.info.transaction_status != TRANSACTION_STATUS_IDLE)
 
 
-def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgConnection:
-    """A connection that bears the name; giving it is what tells whether it still works."""
+def _check_out(url: str, what: str, application_name: str) -> tuple[ThreadedConnectionPool, PsycopgConnection]:
+    """A connection that bears the name, and its pool; giving the name is what tells whether it still works.
+
+    Where the server has ended one, what else is idle is hardly better: whoever comes next gets a new pool.
+    """
+    pool = _pool(url, what)
     limits = _limits()
     raw: PsycopgConnection = pool.getconn()
     while _set_up_with.get(raw, limits) != limits:
@@ -153,10 +156,12 @@ def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgCo
         if raw not in _set_up_with:
             _set_up(connection, limits)
         connection.execute("select set_config('application_name', :'name', false)", name=application_name[:63])
-    except BaseException:
+    except BaseException as error:
         pool.putconn(raw, close=True)
+        if will_pass(error) and _pools.get(url) is pool:
+            del _pools[url]
         raise
-    return raw
+    return pool, raw
 
 
 def _set_up(connection: Connection, limits: _Limits) -> None:

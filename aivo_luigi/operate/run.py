@@ -97,7 +97,7 @@ class _RememberingFactory(luigi.interface._WorkerSchedulerFactory):
 
         scheduler.get_work = get_work_unless_interrupted
         worker = luigi.interface._WorkerSchedulerFactory.create_worker(self, scheduler, worker_processes, assistant)
-        heed_signals()
+        heed_signals(goes_on=True)
         return worker
 
     def reason(self, task: luigi.Task) -> str:
@@ -153,7 +153,6 @@ def interruptible() -> Iterator[None]:
     Where Python ignores what a handler raises, as it does while it forks, the next task is the one that doesn't begin.
     """
     _interrupted.clear()
-    heed_signals()
     ours = os.getpid()
 
     def interrupt(number: int, frame: object) -> None:
