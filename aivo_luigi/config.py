@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from configparser import InterpolationError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import luigi
 from luigi.cmdline_parser import CmdlineParser
+from luigi.configuration.cfg_parser import InterpolationMissingEnvvarError as _NoVariable
 
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, secret
 
+MOST_DAYS = 100_000  # 273 years: what lies so far back is still a date
+_HOURS = 24 * MOST_DAYS
+_MONTHS = 12_000
+_SECONDS = 2_147_483  # PostgreSQL's timeouts are milliseconds in 32 bits
 
-class _Share(luigi.FloatParameter):
+
+class _Named(luigi.Parameter[Any]):
+    """A parameter that knows which setting it is."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)  # type: ignore[no-untyped-call]
+        self._setting = f"{name} of [{owner.__name__}]"
+
+    def _refusal(self, x: str, what: str) -> ConfigurationError:
+        return ConfigurationError(f"{x!r} can't be used as {self.description}: give {self._setting} {what}")
+
+
+class _Share(_Named, luigi.FloatParameter):
     """A number from 0 to 1."""
 
     def parse(self, x: str) -> float:
@@ -22,38 +41,49 @@ class _Share(luigi.FloatParameter):
         with suppress(ValueError):
             if 0 <= (value := float(x)) <= 1:
                 return value
-        raise ConfigurationError(f"{x!r} can't be used as {self.description}: give a number from 0 to 1")
+        raise self._refusal(x, "a number from 0 to 1")
 
 
-class _Whole(luigi.IntParameter):
-    """A whole number, not less than the least."""
+class _Whole(_Named, luigi.IntParameter):
+    """A whole number, neither less than the least nor more than the most."""
 
-    def __init__(self, *, least: int = 0, **options: Any) -> None:
+    def __init__(self, *, least: int = 0, most: int, **options: Any) -> None:
         super().__init__(**options)
-        self._least = least
+        self._least, self._most = least, most
 
     def parse(self, x: str) -> int:
         """The number; ConfigurationError for any other text."""
         with suppress(ValueError):
-            if (value := int(x)) >= self._least:
+            if self._least <= (value := int(x)) <= self._most:
                 return value
-        raise ConfigurationError(
-            f"{x!r} can't be used as {self.description}: give a whole number from {self._least} on"
-        )
+        raise self._refusal(x, f"a whole number from {self._least} to {self._most}")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A value that can't be used, or read, is told as what it is; Luigi would wrap it in a ValueError."""
+    try:
+        yield
+    except (ValueError, InterpolationError) as error:
+        cause = error.__cause__ if isinstance(error, ValueError) else error
+        if isinstance(cause, ConfigurationError):
+            raise cause from None
+        if isinstance(cause, InterpolationError):
+            why = "what ${…} names is not set" if isinstance(cause, _NoVariable) else "write %% for %"
+            raise ConfigurationError(
+                f"{cause.option} can't be read in section [{cause.section}] of luigi.cfg: {why}"
+            ) from None
+        raise
 
 
 class _Told:
-    """A section of which a value that can't be used is told as what it is."""
+    """A section whose values are told so."""
 
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
-        """The values; ConfigurationError for one that can't be used, which Luigi would wrap in a ValueError."""
-        try:
+        """The values; ConfigurationError for one that can't be used."""
+        with _told():
             return super().get_param_values(params, args, kwargs)  # type: ignore[misc]
-        except ValueError as error:
-            if isinstance(error.__cause__, ConfigurationError):
-                raise error.__cause__ from None
-            raise
 
 
 class etl(_Told, luigi.Config):  # noqa: N801 - the name is the section's and the options' prefix: --etl-max-reject-share
@@ -71,29 +101,38 @@ class etl(_Told, luigi.Config):  # noqa: N801 - the name is the section's and th
     allow_lagging_source = luigi.BoolParameter(
         default=False, description="build a day that the source, or the replica that it is, has not passed yet"
     )
-    look_back_days = _Whole(least=1, default=7, description="days in which late data are looked for")
+    look_back_days = _Whole(least=1, most=MOST_DAYS, default=7, description="days in which late data are looked for")
     late_commit_hours = _Whole(
-        default=24, description="hours that a transaction of the source may take to commit a changed row"
+        most=_HOURS, default=24, description="hours that a transaction of the source may take to commit a changed row"
     )
     reconcile_hours = _Whole(
-        default=24, description="hours after which a dimension is read as a whole again; 0: always"
+        most=_HOURS, default=24, description="hours after which a dimension is read as a whole again; 0: always"
     )
-    reconcile_days = _Whole(default=7, description="days after which the skill states are read as a whole again")
+    reconcile_days = _Whole(
+        most=MOST_DAYS, default=7, description="days after which the skill states are read as a whole again"
+    )
     batch_days = _Whole(
-        least=1, default=31, description="days of a range that Luigi hands out at once for each fact; 1: each alone"
+        least=1,
+        most=MOST_DAYS,
+        default=31,
+        description="days of a range that Luigi hands out at once for each fact; 1: each alone",
     )
-    connect_timeout = _Whole(default=10, description="seconds to wait for a database to answer")
+    connect_timeout = _Whole(most=_SECONDS, default=10, description="seconds to wait for a database to answer")
     retry_seconds = _Whole(
-        default=5, description="seconds for which a database that refuses connections is tried again; 0: told at once"
+        most=_SECONDS,
+        default=5,
+        description="seconds for which a database that refuses connections is tried again; 0: told at once",
     )
     retries = _Whole(
-        default=1, description="how often a job is begun again whose server was stopped, or that lost a race there"
+        most=1000,
+        default=1,
+        description="how often a job is begun again whose server was stopped, or that lost a race there",
     )
-    statement_timeout = _Whole(default=3600, description="seconds after which a statement is cancelled")
+    statement_timeout = _Whole(most=_SECONDS, default=3600, description="seconds after which a statement is cancelled")
     work_mem = luigi.Parameter(
         default="64MB", description="memory of the servers for each sort, hash or temporary table of a statement"
     )
-    lock_timeout = _Whole(default=300, description="seconds to wait for a lock, another run's included")
+    lock_timeout = _Whole(most=_SECONDS, default=300, description="seconds to wait for a lock, another run's included")
     report_url = luigi.Parameter(
         default="", description="where people find the report of aivo-etl: Luigi's visualiser links each run there"
     )
@@ -102,7 +141,7 @@ class etl(_Told, luigi.Config):  # noqa: N801 - the name is the section's and th
 def settings() -> etl:
     """Section [etl] as it stands now: read again only when the section or the command line is another."""
     written: tuple[Any, ...] = ()
-    with suppress(KeyError):  # no such section
+    with _told(), suppress(KeyError):  # no such section
         written = tuple(luigi.configuration.get_config()["etl"].items())
     return _read_settings(written, CmdlineParser.get_instance())
 
@@ -116,31 +155,45 @@ def _read_settings(_written: tuple[Any, ...], _command_line: object) -> etl:
 class alerts(_Told, luigi.Config):  # noqa: N801 - as above
     """Section [alerts] of luigi.cfg: when `aivo-etl check` and the task Check raise the alarm."""
 
-    look_back_days = _Whole(least=1, default=7, description="days of facts that are looked at, today left out")
-    fact_hours = _Whole(default=4, description="hours after its day's end by which a fact is complete")
-    dimension_hours = _Whole(default=3, description="hours that may pass between two syncs of a dimension")
+    look_back_days = _Whole(
+        least=1, most=MOST_DAYS, default=7, description="days of facts that are looked at, today left out"
+    )
+    fact_hours = _Whole(most=_HOURS, default=4, description="hours after its day's end by which a fact is complete")
+    dimension_hours = _Whole(most=_HOURS, default=3, description="hours that may pass between two syncs of a dimension")
     hours_of_job = luigi.DictParameter(
         default={"build_fact_learning_progress": 5, "sync_dim_subject": 26, "sync_dim_skill": 26},
         description="the same of single jobs, as JSON",
     )
     rejected_share = _Share(default=0.05, description="share of a day's rows, 0 to 1, that may be rejected")
-    unusual_days = _Whole(default=3, description="days for which an unusual number of rows is told; 0: never")
+    unusual_days = _Whole(
+        most=MOST_DAYS, default=3, description="days for which an unusual number of rows is told; 0: never"
+    )
 
 
 class retention(_Told, luigi.Config):  # noqa: N801 - as above
     """Section [retention] of luigi.cfg: how many whole months the task Retention keeps of each table; 0: for ever."""
 
-    fact_sessions = _Whole(default=0, description="whole months of sessions to keep (0: for ever)")
-    fact_focus_events = _Whole(default=0, description="whole months of focus events to keep (0: for ever)")
-    fact_homework_events = _Whole(default=0, description="whole months of homework to keep (0: for ever)")
-    fact_learning_progress = _Whole(default=0, description="whole months of learning progress to keep (0: for ever)")
-    fact_recommendation_events = _Whole(default=0, description="whole months of recommendations to keep (0: for ever)")
+    fact_sessions = _Whole(most=_MONTHS, default=0, description="whole months of sessions to keep (0: for ever)")
+    fact_focus_events = _Whole(
+        most=_MONTHS, default=0, description="whole months of focus events to keep (0: for ever)"
+    )
+    fact_homework_events = _Whole(most=_MONTHS, default=0, description="whole months of homework to keep (0: for ever)")
+    fact_learning_progress = _Whole(
+        most=_MONTHS, default=0, description="whole months of learning progress to keep (0: for ever)"
+    )
+    fact_recommendation_events = _Whole(
+        most=_MONTHS, default=0, description="whole months of recommendations to keep (0: for ever)"
+    )
     learner_skill_history = _Whole(
+        most=_MONTHS,
         default=0,
         description="whole months of ended skill states to keep, as learning progress at least (0: for ever)",
     )
-    etl_rejected_rows = _Whole(default=12, description="whole months of rejected rows to keep (0: for ever)")
+    etl_rejected_rows = _Whole(
+        most=_MONTHS, default=12, description="whole months of rejected rows to keep (0: for ever)"
+    )
     etl_job_runs = _Whole(
+        most=_MONTHS,
         default=24,
         description="whole months of run rows to keep, besides those that say what is complete (0: for ever)",
     )

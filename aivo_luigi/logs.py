@@ -20,6 +20,8 @@ class OneLine(logging.Filter):
             record.msg = f"{record.getMessage().rstrip()}: {describe(error)}"
             record.args, record.exc_info = (), None
             record.exc_text = redact(_frames(error)) if debugging() else None
+        elif record.exc_info:  # Luigi asks for a traceback where nothing was raised
+            record.exc_info = None
         message = record.getMessage()
         if _TRACEBACK in message and not debugging():
             message = _last_line(message)

@@ -38,6 +38,11 @@ class Break:
     def fails(self) -> bool:
         return PROMISES.get((self.job, self.promise), True)
 
+    @property
+    def is_undone_easily(self) -> bool:
+        """Whether it is a trigger and nothing else, so that many can be tried in one world."""
+        return not self.source and self.warehouse.startswith("create function spoil()")
+
 
 def table_of(job: str) -> str:
     """The table that a job writes."""
@@ -442,16 +447,34 @@ def test_a_job_that_keeps_its_promises_says_nothing_of_them(
     assert "promise" not in caplog.text
 
 
-@pytest.mark.parametrize("broken", [broken for broken in BREAKS if broken.fails], ids=name_of)
-def test_a_broken_promise_fails_the_job_and_changes_nothing(pipeline: Pipeline, world: World, broken: Break) -> None:
-    built(broken.job, pipeline, world)
-    prepared(broken.job, pipeline, broken.source)
+def breaks_and_changes_nothing(pipeline: Pipeline, broken: Break) -> None:
     before = written(pipeline, table_of(broken.job))
     pipeline.warehouse.execute(broken.warehouse)
     result = run(broken.job, force=True)
-    assert result.status == "FAILED"
-    assert f"breaks its promise {broken.promise} (" in (result.error_message or "")
-    assert written(pipeline, table_of(broken.job)) == before
+    assert result.status == "FAILED", broken
+    assert f"breaks its promise {broken.promise} (" in (result.error_message or ""), broken
+    assert written(pipeline, table_of(broken.job)) == before, broken
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_each_promise_broken_by_a_trigger_fails_the_job_and_changes_nothing(
+    pipeline: Pipeline, world: World, job: str
+) -> None:
+    built(job, pipeline, world)
+    prepared(job, pipeline)
+    for broken in BREAKS:
+        if broken.job == job and broken.fails and broken.is_undone_easily:
+            breaks_and_changes_nothing(pipeline, broken)
+            pipeline.warehouse.execute("drop function spoil cascade")
+
+
+@pytest.mark.parametrize(
+    "broken", [broken for broken in BREAKS if broken.fails and not broken.is_undone_easily], ids=name_of
+)
+def test_a_broken_promise_fails_the_job_and_changes_nothing(pipeline: Pipeline, world: World, broken: Break) -> None:
+    built(broken.job, pipeline, world)
+    prepared(broken.job, pipeline, broken.source)
+    breaks_and_changes_nothing(pipeline, broken)
 
 
 @pytest.mark.parametrize("broken", [broken for broken in BREAKS if not broken.fails], ids=name_of)

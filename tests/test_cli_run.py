@@ -178,7 +178,7 @@ def test_settings_are_options_of_a_run(pipeline: Pipeline, world: World) -> None
     assert aivo_etl(*arguments, "--etl-allow-empty-rebuild", **pipeline.environment).returncode == 0
     wrong = aivo_etl(*arguments, "--etl-max-reject-share", "7", **pipeline.environment)
     assert wrong.returncode == 35
-    assert "give a number from 0 to 1" in wrong.stderr
+    assert "give max_reject_share of [etl] a number from 0 to 1" in wrong.stderr
 
 
 def test_rejected_rows_are_pointed_to(pipeline: Pipeline, world: World) -> None:
@@ -292,3 +292,28 @@ def test_facts_are_named_as_the_options_say() -> None:
     from aivo_luigi.cli.options import JOBS as NAMES
 
     assert list(NAMES) == [*DIMENSIONS, *FACTS]
+
+
+def test_late_says_why_it_failed(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    assert aivo_etl("dimensions", f"--date={DAY}", **pipeline.environment).returncode == 0
+    unreachable = {**pipeline.environment, "OLTP_DATABASE_URL": "postgresql://etl@127.0.0.1:1/none"}
+    assert aivo_etl("facts", f"--date={DAY}", **pipeline.environment).returncode == 0
+    done = aivo_etl("late", f"--date={DAY}", **unreachable)
+    assert done.returncode == 30
+    assert "the source can't be reached" in done.stdout + done.stderr
+
+
+def test_a_luigid_that_does_not_answer_is_told_at_once(pipeline: Pipeline, tmp_path: Any) -> None:
+    config = tmp_path / "luigi.cfg"
+    text = CONFIG.read_text().replace("local_scheduler=true", "local_scheduler=false")
+    config.write_text(
+        text.replace(
+            "[core]", "[core]\ndefault-scheduler-url=http://127.0.0.1:1\nrpc-retry-wait=1\nrpc-retry-attempts=2"
+        )
+    )
+    done = aivo_etl("run", f"--date={DAY}", LUIGI_CONFIG_PATH=str(config), **pipeline.environment)
+    assert done.returncode not in (0, 1, 2)
+    assert "Failed connecting to remote scheduler 'http://127.0.0.1:1'" in done.stdout
+    assert "NoneType" not in done.stdout + done.stderr
+    assert "default-scheduler-url" in done.stderr

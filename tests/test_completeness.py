@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import luigi
 import pytest
 from support.database import Database
 from support.world import DAY, DAY_BEFORE, NEXT_DAY, at, uid
@@ -485,6 +486,14 @@ def test_a_failed_run_leaves_its_reason_and_no_data(pipeline, lesson):
     assert row["completed_at"] >= row["started_at"]
     assert pipeline.warehouse.value("select count(*) from fact_sessions") == 0
     assert not is_complete(aivo_luigi.BuildFactSessions)
+
+
+@pytest.mark.parametrize("loss", ["delete from etl_job_runs", "drop schema public cascade; create schema public"])
+def test_a_program_that_builds_again_sees_what_the_warehouse_has_lost(pipeline, lesson, loss):
+    assert pipeline.run(aivo_luigi.RunAll, date=DAY).status is luigi.LuigiStatusCode.SUCCESS
+    pipeline.warehouse.execute(loss)
+    assert pipeline.run(aivo_luigi.RunAll, date=DAY).status is luigi.LuigiStatusCode.SUCCESS
+    assert runs(pipeline, DAY) == dict.fromkeys(JOBS, 1)
 
 
 # The Python API

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
@@ -11,13 +12,14 @@ from typing import Any
 import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
+from support.command import aivo_etl
 from support.database import Database
 from support.databases import Databases
-from support.pipeline import Pipeline
+from support.pipeline import CONFIG, Pipeline
 from support.runs import content, runs
 from support.world import World
 
-from aivo_luigi.config import database_urls
+from aivo_luigi.config import database_urls, settings
 from aivo_luigi.db import connect_source, connect_warehouse
 from aivo_luigi.db.source import describe_query, snapshot
 from aivo_luigi.errors import ConfigurationError, SourceError, describe, redact
@@ -546,11 +548,12 @@ def test_a_value_that_breaks_the_load_is_not_in_the_run_row(pipeline: Pipeline) 
 @pytest.mark.parametrize(
     ("option", "value", "range_"),
     [
-        ("--etl-max-reject-share", "7", "from 0 to 1"),
+        ("--etl-max-reject-share", "7", "give max_reject_share of [etl] a number from 0 to 1"),
         ("--etl-max-reject-share", "banana", "from 0 to 1"),
-        ("--etl-look-back-days", "-3", "from 1 on"),
-        ("--etl-lock-timeout", "banana", "from 0 on"),
-        ("--etl-statement-timeout", "-1", "from 0 on"),
+        ("--etl-look-back-days", "-3", "give look_back_days of [etl] a whole number from 1 to 100000"),
+        ("--etl-look-back-days", "99999999", "from 1 to 100000"),
+        ("--etl-lock-timeout", "banana", "from 0 to 2147483"),
+        ("--etl-statement-timeout", "-1", "from 0 to 2147483"),
     ],
 )
 def test_a_setting_out_of_range_says_the_range(pipeline: Pipeline, option: str, value: str, range_: str) -> None:
@@ -559,6 +562,30 @@ def test_a_setting_out_of_range_says_the_range(pipeline: Pipeline, option: str, 
     assert f"{value!r} can't be used as" in finished.stderr
     assert range_ in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "remedy"),
+    [
+        ("etl", "report_url", "https://x/a%20b", "write %% for %"),
+        ("etl", "report_url", "https://${NOBODY}/", "what ${…} names is not set"),
+        ("alerts", "fact_hours", "5%", "write %% for %"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_told_with_its_name(
+    pipeline: Pipeline, section: str, key: str, value: str, remedy: str
+) -> None:
+    config = pipeline.folder / "luigi.cfg"
+    config.write_text(re.sub(rf"(?m)^{key}=.*", f"{key}={value}", CONFIG.read_text()))
+    message = f"{key} can't be read in section [{section}] of luigi.cfg: {remedy}"
+    told(pipeline.luigi("Check", config=config), message)
+    by_command = aivo_etl("check", LUIGI_CONFIG_PATH=str(config), **pipeline.environment)
+    assert (by_command.returncode, by_command.stderr) == (1, f"aivo-etl: {message}\n")
+
+
+def test_a_percent_sign_written_twice_is_one(etl_option: Any) -> None:
+    etl_option("report_url", "https://x/a%%20b")
+    assert settings().report_url == "https://x/a%20b"
 
 
 def test_a_user_who_may_not_make_tables_is_told_so(pipeline: Pipeline, empty_url: str, databases: Databases) -> None:

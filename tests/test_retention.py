@@ -225,7 +225,9 @@ def test_a_day_that_has_gone_is_complete_and_comes_back_by_nothing(
     run(built, aivo_luigi.RebuildLateDays, date=FEBRUARY)
     compared = CliRunner().invoke(main, ["compare", "--start", str(JANUARY), "--stop", "2025-03-04"])
     assert (compared.exit_code, compared.stderr) == (0, "")
-    assert str(JANUARY) not in compared.stdout
+    lines, verdict, _ = compared.stdout.partition("Compared: ")
+    assert verdict
+    assert str(JANUARY) not in lines
     alerts_option("look_back_days", str((datetime.now(timezone.utc).date() - JANUARY).days))
     overdue = {alert.day for alert in firing_alerts(JOB_NAMES) if alert.name == "overdue"}
     assert overdue
@@ -358,7 +360,6 @@ def test_killed_in_the_middle_each_table_has_gone_or_not_and_the_next_run_ends_i
     assert left["fact_sessions"] == before["fact_sessions"]
     others = [name for name in left["partitions"] if name.endswith("_2025_01")]
     assert others == ["fact_sessions_2025_01"]
-    # Its transaction had cleared the links already; that is undone.
     assert left["fact_focus_events"] == kept(before, FEBRUARY)["fact_focus_events"]
     reader.close()
     retention()
@@ -382,6 +383,25 @@ def test_a_build_that_runs_is_waited_for_and_in_vain_told_in_one_line(
     build.close()
     assert everything(built.warehouse) == before
     retention()
+
+
+def test_a_try_in_vain_rewrites_no_link(built: Pipeline, keep: Callable[..., None], etl_option: Option) -> None:
+    """A try is made every second while a reader is there: the rows that each one wrote would fill the linked facts."""
+    keep(fact_sessions=months_back_to(FEBRUARY))
+    etl_option("lock_timeout", "1")
+    rows = "select held::text from (select ctid, xmax, * from fact_focus_events order by 1) as held"
+    before = built.warehouse.column(rows)
+    reader = psycopg2.connect(built.warehouse.url)
+    reader.cursor().execute("select count(*) from fact_sessions")
+    with pytest.raises(LockedError, match="fact_sessions is in use"):
+        list(let_go(dry_run=False))
+    assert built.warehouse.column(rows) == before
+    reader.close()
+    retention()
+    assert built.warehouse.column(rows) != before
+    assert built.warehouse.value("select count(*) from fact_focus_events where session_date_key < 20250201") > 0
+    linked = "select count(*) from fact_focus_events where session_date_key < 20250201 and session_key is not null"
+    assert built.warehouse.value(linked) == 0
 
 
 def test_two_at_once_take_turns(built: Pipeline) -> None:
@@ -413,10 +433,19 @@ def test_an_empty_warehouse_has_nothing_to_let_go(
     assert "nothing has run" in retention().stdout
 
 
-def test_a_policy_that_is_no_number_is_told_in_one_line(pipeline: Pipeline, retention_option: Option) -> None:
+@pytest.mark.parametrize("number", ["many", "99999999"])
+def test_a_policy_that_is_no_number_of_months_is_told_in_one_line(
+    pipeline: Pipeline, retention_option: Option, number: str
+) -> None:
     run(pipeline, aivo_luigi.SyncDimSubject, date=MARCH)
-    retention_option("fact_sessions", "many")
+    retention_option("fact_sessions", number)
     done = CliRunner().invoke(main, ["retention", "--dry-run"])
     assert done.exit_code == 1
-    assert done.stderr.startswith("aivo-etl: 'many' can't be used as whole months of sessions to keep")
+    assert done.stderr.startswith(f"aivo-etl: '{number}' can't be used as whole months of sessions to keep")
+    assert done.stderr.endswith("give fact_sessions of [retention] a whole number from 0 to 12000\n")
     assert done.stdout == ""
+
+
+def test_the_longest_policy_keeps_everything(built: Pipeline, keep: Callable[..., None]) -> None:
+    keep(**dict.fromkeys([*TABLES, "learner_skill_history", "etl_rejected_rows", "etl_job_runs"], "12000"))
+    assert "Nothing is older" in retention().stdout

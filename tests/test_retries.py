@@ -106,13 +106,34 @@ def test_a_database_that_is_down_is_waited_for_once_in_a_process(proxy: Proxy, e
 
 
 @pytest.mark.parametrize("side", ["warehouse"])
-def test_an_idle_connection_that_was_cut_is_replaced(pipeline: Pipeline, proxy: Proxy, etl_option: Any) -> None:
+def test_idle_connections_that_were_cut_are_replaced(pipeline: Pipeline, proxy: Proxy, etl_option: Any) -> None:
+    """Both that a process keeps."""
     etl_option("retry_seconds", "0")
-    with connect_warehouse("test") as warehouse:
-        assert warehouse.value("select 1") == 1
+    with connect_warehouse("test") as warehouse, connect_warehouse("test") as another:
+        assert warehouse.value("select 1") == another.value("select 1") == 1
     proxy.cut()
     with connect_warehouse("test") as warehouse:
         assert warehouse.value("select 1") == 1
+
+
+def test_settings_that_change_reach_connections_that_are_there(pipeline: Pipeline, etl_option: Any) -> None:
+    """A process that lives on may be given others. Of the same settings no new session is made."""
+
+    def look() -> tuple[Any, ...]:
+        with connect_warehouse("test") as warehouse, warehouse.rolled_back():
+            warehouse.execute("create temporary table held (x integer)")  # fixes temp_buffers for the session
+            names = ("statement_timeout", "lock_timeout", "work_mem", "temp_buffers")
+            shown = [warehouse.value("select current_setting(:'name')", name=name) for name in names]
+            return (*shown, warehouse.value("select pg_backend_pid()"))
+
+    before = look()
+    assert look() == before
+    etl_option("statement_timeout", "77")
+    etl_option("lock_timeout", "7")
+    etl_option("work_mem", "7MB")
+    after = look()
+    assert after[:-1] == ("77s", "7s", "7MB", "7MB")
+    assert look() == after
 
 
 @pytest.mark.parametrize("side", ["source", "warehouse"])
@@ -153,6 +174,12 @@ def test_a_run_that_another_took_for_dead_says_itself_why(pipeline: Pipeline) ->
         record.fail(warehouse, run_id, EtlError("not another one"))
     record.open_runs.clear()
     assert pipeline.warehouse.column("select error_message from etl_job_runs") == ["the reason"]
+
+
+def test_a_record_that_could_not_be_written_is_not_left_open(pipeline: Pipeline) -> None:
+    pipeline.warehouse.execute("alter table etl_job_runs add check (job_name <> 'sync_dim_tenant')")
+    assert aivo_luigi.job_sync_dim_tenant(DAY).status == "FAILED"
+    assert record.open_runs == {}
 
 
 @pytest.mark.parametrize("side", ["source", "warehouse"])

@@ -177,6 +177,22 @@ def test_a_run_that_waits_for_a_lock_is_terminated(
     finish(small)
 
 
+def test_whatever_else_looks_at_the_warehouse_is_terminated_too(small: Pipeline) -> None:
+    """All at once, for the time that each takes to begin. As process 1, what isn't heeded would not even end it."""
+    days = ["--start", str(DAY), "--stop", str(DAY + timedelta(days=1))]
+    commands = [["status"], ["check"], ["rejects"], ["report"], ["plan"], ["retention"], ["migrate"], ["run"]]
+    commands += [["compare", *days], ["backfill", *days], ["late", "--dry-run"]]
+    waiting = "select count(*) from pg_locks where not granted"
+    with held(small.warehouse, "_yoyo_migration"):
+        runs = [Run(small, [AIVO_ETL, *command]) for command in commands]
+        runs.append(Run(small, [*LUIGI, "Retention"]))
+        wait_for(lambda: small.warehouse.value(waiting) == len(runs), "all of them")
+        for run in runs:
+            assert run.end(signal.SIGTERM) < LIMIT
+            assert run.code == TERMINATED, run.started.args
+            assert "Traceback" not in run.said
+
+
 def test_a_run_is_terminated_though_its_database_does_not_answer(small: Pipeline) -> None:
     """Its sessions are stopped as a network that is cut would stop them."""
     with held(small.source, "users"):
@@ -256,6 +272,43 @@ def test_sigusr1_ends_a_range_with_the_day_that_is_running(small: Pipeline, comm
 
 def built(pipeline: Pipeline) -> list[date]:
     return pipeline.warehouse.column("select target_date from etl_job_runs where job_name = 'build_fact_sessions'")
+
+
+def test_a_program_that_was_told_to_stop_builds_when_it_builds_again(small: Pipeline) -> None:
+    finish(small)
+    small.warehouse.execute("delete from etl_job_runs where job_name ~ '^build'")
+    python(
+        small,
+        "import datetime, luigi, signal, aivo_luigi\n"
+        "def build():\n"
+        "    days = [datetime.date(2025, 1, day) for day in (13, 14, 15)]\n"
+        "    tasks = [aivo_luigi.BuildFactSessions(date=day) for day in days]\n"
+        "    return luigi.build(tasks, local_scheduler=True, detailed_summary=True).status.name\n"
+        "told = iter([signal.SIGUSR1])\n"
+        "@luigi.Task.event_handler(luigi.Event.START)\n"
+        "def tell(task):\n"
+        "    for number in told: signal.raise_signal(number)\n"
+        "assert build() == 'NOT_RUN'\n"
+        "assert build() == 'SUCCESS'\n",
+    )
+    assert len(built(small)) == 3
+
+
+def test_a_command_that_is_told_to_stop_between_its_runs_of_luigi_begins_nothing(small: Pipeline) -> None:
+    python(
+        small,
+        "import signal, aivo_luigi\n"
+        "from aivo_luigi.operate.run import build\n"
+        f"assert build([aivo_luigi.SyncDimSubject(date='{DAY}')], 1)[0] == 0\n"
+        "signal.raise_signal(signal.SIGUSR1)\n"
+        f"assert build([aivo_luigi.SyncDimTenant(date='{DAY}')], 1)[0] == 25\n",
+    )
+    assert small.warehouse.column("select job_name from etl_job_runs") == ["sync_dim_subject"]
+
+
+def python(pipeline: Pipeline, program: str) -> None:
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, env=pipeline.command_environment(), check=True, timeout=20)
 
 
 def test_a_handler_of_ones_own_is_left_alone(small: Pipeline) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import click
 
@@ -35,6 +38,19 @@ class _OneLineErrors(click.Group):
                 raise
             print(f"aivo-etl: {describe(error)}", file=sys.stderr)
             raise click.exceptions.Exit(1) from None
+
+
+def _heeding(command: Callable[..., Any]) -> Callable[..., Any]:
+    """SIGTERM ends each command at once and cleanly, from its beginning on."""
+
+    @wraps(command)
+    def heed_and_go_on(*arguments: Any, **options: Any) -> Any:
+        from aivo_luigi.jobs.signals import heed_signals
+
+        heed_signals()
+        return command(*arguments, **options)
+
+    return heed_and_go_on
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,6 +86,8 @@ for command in (
     retention,
     migrate,
 ):
+    assert command.callback
+    command.callback = _heeding(command.callback)
     main.add_command(command)
 main.add_command(sync_dimensions, "dimensions")
 main.add_command(build_facts, "facts")

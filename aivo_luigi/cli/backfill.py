@@ -42,7 +42,7 @@ def backfill(
     """Build every day of a range that is not complete, however long the range is.
 
     Interrupted, or with days that failed, the same command goes on where it stopped. A failing day doesn't keep the
-    others from being built. --force needs a NAME: repeated with it, the command goes on as well.
+    others from being built. --force begins anew each time; with a NAME, repeated with it, the command goes on.
 
     \b
     Examples:

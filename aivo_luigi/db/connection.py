@@ -1,7 +1,8 @@
 """Pooled connections that speak the SQL files.
 
-Each process keeps up to two idle connections to either database in a pool of psycopg2; one that turns out to be broken
-is replaced. Connections are in autocommit mode: a transaction is where the code says so.
+Each process keeps up to two idle connections to either database in a pool of psycopg2; one that turns out to be broken,
+or was set up with other settings, is replaced. Connections are in autocommit mode: a transaction is where the code says
+so.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -24,7 +26,7 @@ from aivo_luigi import sqlfiles
 from aivo_luigi.config import database_urls, settings
 from aivo_luigi.db.patience import answered_in_time, be_patient, sever
 from aivo_luigi.db.pooler import require_sessions
-from aivo_luigi.db.retry import until_it_answers
+from aivo_luigi.db.retry import until_it_answers, will_pass
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
 
 logger = logging.getLogger("luigi-interface")
@@ -36,6 +38,18 @@ _IDLE, _MOST = 2, 100  # connections to one database
 _pools: dict[str, ThreadedConnectionPool] = {}
 _sessions: set[str] = set()  # the databases of which each connection is known to be a session
 _in_use: set[PsycopgConnection] = set()
+
+
+class _Limits(NamedTuple):
+    """What a connection is set up with: it is replaced when the settings are others later."""
+
+    statement_timeout: int
+    lock_timeout: int
+    connect_timeout: int
+    work_mem: str
+
+
+_set_up_with: WeakKeyDictionary[PsycopgConnection, _Limits] = WeakKeyDictionary()
 
 
 class Connection:
@@ -117,8 +131,7 @@ def connect_source(application_name: str) -> Iterator[Connection]:
 @contextmanager
 def _connect(url: str, application_name: str, what: str, variable: str) -> Iterator[Connection]:
     with _told(what, variable):
-        raw = until_it_answers(url, lambda: _check_out(_pool(url, what), application_name))
-    pool = _pools[url]
+        pool, raw = until_it_answers(url, lambda: _check_out(url, what, application_name))
     _in_use.add(raw)
     try:
         yield Connection(raw)
@@ -127,24 +140,33 @@ def _connect(url: str, application_name: str, what: str, variable: str) -> Itera
         pool.putconn(raw, close=bool(raw.closed) or raw.info.transaction_status != TRANSACTION_STATUS_IDLE)
 
 
-def _check_out(pool: ThreadedConnectionPool, application_name: str) -> PsycopgConnection:
-    """A connection that bears the name; giving it is what tells whether it still works."""
+def _check_out(url: str, what: str, application_name: str) -> tuple[ThreadedConnectionPool, PsycopgConnection]:
+    """A connection that bears the name, and its pool; giving the name is what tells whether it still works.
+
+    Where the server has ended one, what else is idle is hardly better: whoever comes next gets a new pool.
+    """
+    pool = _pool(url, what)
+    limits = _limits()
     raw: PsycopgConnection = pool.getconn()
+    while _set_up_with.get(raw, limits) != limits:
+        pool.putconn(raw, close=True)  # a session that has had temporary tables takes no other temp_buffers
+        raw = pool.getconn()
     try:
         connection = Connection(raw)
-        if not raw.autocommit:
-            raw.autocommit = True
-            _set_up(connection)
+        if raw not in _set_up_with:
+            _set_up(connection, limits)
         connection.execute("select set_config('application_name', :'name', false)", name=application_name[:63])
-    except BaseException:
+    except BaseException as error:
         pool.putconn(raw, close=True)
+        if will_pass(error) and _pools.get(url) is pool:
+            del _pools[url]
         raise
-    return raw
+    return pool, raw
 
 
-def _set_up(connection: Connection) -> None:
+def _set_up(connection: Connection, limits: _Limits) -> None:
     """A new connection; psycopg2 makes them without autocommit."""
-    limits = settings()
+    connection.raw.autocommit = True
     be_patient(connection.raw)
     connection.file(
         "session.sql",
@@ -152,6 +174,12 @@ def _set_up(connection: Connection) -> None:
         lock_timeout=str(limits.lock_timeout * 1000),
         work_mem=limits.work_mem,
     )
+    _set_up_with[connection.raw] = limits
+
+
+def _limits() -> _Limits:
+    limits = settings()
+    return _Limits(limits.statement_timeout, limits.lock_timeout, limits.connect_timeout, limits.work_mem)
 
 
 def cancel_statements() -> None:

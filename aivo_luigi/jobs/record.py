@@ -52,9 +52,13 @@ def start(warehouse: Connection, job_name: str, day: date, force: str) -> str:
     warehouse.file("runs/abandon.sql")
     run_id = str(uuid4())
     open_runs[run_id] = database_urls().warehouse
-    for tell in told_of_starts:
-        tell(run_id)
-    warehouse.file("runs/start.sql", run_id=run_id, job_name=job_name, target_date=day, force_token=force or None)
+    try:
+        for tell in told_of_starts:
+            tell(run_id)
+        warehouse.file("runs/start.sql", run_id=run_id, job_name=job_name, target_date=day, force_token=force or None)
+    except BaseException:
+        open_runs.pop(run_id)
+        raise
     return run_id
 
 

@@ -23,6 +23,7 @@ from luigi.worker import Worker
 
 from aivo_luigi import listener, sqlfiles
 from aivo_luigi.db.connection import sever_connections
+from aivo_luigi.jobs.completeness import forget_answers
 from aivo_luigi.jobs.record import open_runs
 
 TERMINATED = 128 + signal.SIGTERM
@@ -37,11 +38,15 @@ _luigis: Callable[[int, FrameType | None], Any] | None = None
 _stopping = False
 
 
-def heed_signals() -> None:
-    """Makes the process heed SIGTERM and SIGUSR1, where nobody else does. Does nothing outside of the main thread."""
+def heed_signals(goes_on: bool = False) -> None:
+    """Makes the process heed SIGTERM and SIGUSR1, where nobody else does. Does nothing outside of the main thread.
+
+    `goes_on`: a worker of Luigi that is new belongs to what has been under way, and begins nothing once that was told
+    to stop. Any other is a new run, which nobody has told yet, and which asks the warehouse anew what is complete.
+    """
     if threading.current_thread() is not threading.main_thread():
         return
-    _heed_stop()
+    _heed_stop(goes_on)
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and listener.is_free():
         sqlfiles.read("runs/fail.sql")  # remembered: nothing is read from the disk at the end
         signal.signal(signal.SIGTERM, _halt)
@@ -53,14 +58,21 @@ def is_stopping() -> bool:
     return _stopping
 
 
-def _heed_stop() -> None:
+def _heed_stop(goes_on: bool) -> None:
     """Each worker of Luigi puts up its own handler of SIGUSR1, which ours calls: Luigi then asks for no more tasks."""
-    global _luigis
+    global _luigis, _stopping
     handler = signal.getsignal(signal.SIGUSR1)
-    if isinstance(getattr(handler, "__self__", None), Worker) and callable(handler):
-        _luigis = handler
-        signal.signal(signal.SIGUSR1, _stop)
-        signal.siginterrupt(signal.SIGUSR1, False)
+    worker = getattr(handler, "__self__", None)
+    if not isinstance(worker, Worker) or not callable(handler):
+        return
+    _luigis = handler
+    signal.signal(signal.SIGUSR1, _stop)
+    signal.siginterrupt(signal.SIGUSR1, False)
+    if not goes_on:
+        forget_answers()
+    _stopping = worker._stop_requesting_work or (goes_on and _stopping)
+    if _stopping:
+        handler(signal.SIGUSR1, None)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

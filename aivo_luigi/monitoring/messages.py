@@ -5,7 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from aivo_luigi.errors import describe, mask_ids
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import parse_dsn
+
+from aivo_luigi.config import database_urls
+from aivo_luigi.errors import EtlError, describe, mask_ids
 from aivo_luigi.monitoring.alerts import Alert
 
 _IN_A_LINE = 5
@@ -22,13 +26,22 @@ def for_chat(firing: Sequence[Alert]) -> str:
     """A heading, a line for each (of very many: the first), and how to go on."""
     lines = [textwrap.shorten(mask_ids(_told(alert)), _WIDTH, placeholder=" …") for alert in firing[:_IN_A_MESSAGE]]
     more = [f"and {len(firing) - len(lines)} more"] if len(firing) > len(lines) else []
-    said = [f"aivo-etl: {_how_many(firing)}", *(f"• {line}" for line in lines), *more]
+    said = [f"{_sender()}: {_how_many(firing)}", *(f"• {line}" for line in lines), *more]
     return _escaped("\n".join([*said, "All of them: aivo-etl check"]))
 
 
 def failure_for_chat(error: Exception) -> str:
     """Why nobody can say whether an alert fires."""
-    return _escaped(f"aivo-etl: can't look for alerts: {mask_ids(describe(error))}")
+    return _escaped(f"{_sender()}: can't look for alerts: {mask_ids(describe(error))}")
+
+
+def _sender() -> str:
+    """Who speaks, for a chat in which several warehouses do."""
+    try:
+        parts = parse_dsn(database_urls().warehouse)
+    except (EtlError, ProgrammingError):
+        return "aivo-etl"
+    return f"aivo-etl, warehouse {parts.get('dbname', '')} on {parts.get('host', 'localhost')}"
 
 
 def _escaped(text: str) -> str:

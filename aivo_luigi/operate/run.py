@@ -21,18 +21,20 @@ import luigi.interface
 import psycopg2
 from luigi.configuration import get_config
 from luigi.retcodes import retcode
+from luigi.rpc import RPCError
 
 import aivo_luigi
 from aivo_luigi import listener
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.db.connection import cancel_statements
-from aivo_luigi.errors import EtlError, debugging, describe
+from aivo_luigi.errors import ConfigurationError, EtlError, debugging, describe
 from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.logs import speak_in_one_line
 from aivo_luigi.operate.board import Key
 
 INTERRUPTED = 130
+_OURS = Path(aivo_luigi.__file__).parent
 _CLOSING = 5.0  # seconds to wait for the server to see that an interrupted run is no more
 
 _broken: dict[str, str] = {}
@@ -40,23 +42,28 @@ _interrupted = threading.Event()
 
 
 def build(tasks: Sequence[luigi.Task], workers: int) -> tuple[int, dict[Key, str]]:
-    """Runs the tasks; returns the exit code of [retcode], and why jobs failed that have no run row to say so."""
+    """Runs the tasks; returns the exit code of [retcode], and why jobs failed that have no run row to say so.
+
+    Raises ConfigurationError when luigid can't be reached.
+    """
     factory = _RememberingFactory()
     _broken.clear()
     with warnings.catch_warnings():
         # Luigi's own key default-scheduler-url, in the spelling of its documentation, makes it warn.
         warnings.simplefilter("ignore", luigi.parameter.UnconsumedParameterWarning)
-        result = luigi.build(list(tasks), workers=workers, detailed_summary=True, worker_scheduler_factory=factory)
+        try:
+            result = luigi.build(list(tasks), workers=workers, detailed_summary=True, worker_scheduler_factory=factory)
+        except RPCError as error:
+            raise ConfigurationError(
+                f"luigid can't be reached ({error}): start it, or check default-scheduler-url in section [core]"
+            ) from error
     groups = luigi.execution_summary._summary_dict(result.worker)
     failed = groups["failed"] | groups["scheduling_error"]
-    reasons = {
-        (task.job_name(), task.date): _broken.get(task.task_id) or factory.reason(task)
-        for task in failed
-        if isinstance(task, Job)
-    }
-    others = [_broken[task.task_id] for task in failed if task.task_id in _broken and not isinstance(task, Job)]
+    why = {task: _broken.get(task.task_id) or factory.reason(task) for task in failed}
+    reasons = {(task.job_name(), task.date): reason for task, reason in why.items() if isinstance(task, Job)}
+    others = [reason for task, reason in why.items() if not isinstance(task, Job)]
     for reason in dict.fromkeys(others):
-        if reason not in reasons.values():
+        if reason and reason not in reasons.values():
             logging.getLogger("luigi-interface").error(reason, stacklevel=1)
     return _exit_code(tasks, groups), {key: reason for key, reason in reasons.items() if reason}
 
@@ -90,7 +97,7 @@ class _RememberingFactory(luigi.interface._WorkerSchedulerFactory):
 
         scheduler.get_work = get_work_unless_interrupted
         worker = luigi.interface._WorkerSchedulerFactory.create_worker(self, scheduler, worker_processes, assistant)
-        heed_signals()
+        heed_signals(goes_on=True)
         return worker
 
     def reason(self, task: luigi.Task) -> str:
@@ -106,7 +113,7 @@ def _remember_broken(task: luigi.Task, error: BaseException) -> None:
 
 @contextmanager
 def own_log(tell: Callable[[str], None]) -> Iterator[None]:
-    """Luigi's log through `tell`: our warnings, without what Luigi says of its own; all of it with ETL_DEBUG.
+    """Luigi's log through `tell`: our warnings, and that luigid doesn't answer; all of it with ETL_DEBUG.
 
     Tasks in other processes write to a pipe, which this one reads, so that nobody tears the display.
     """
@@ -117,7 +124,7 @@ def own_log(tell: Callable[[str], None]) -> Iterator[None]:
     stream = os.fdopen(writing, "w", buffering=1)
     handler = logging.StreamHandler(stream)
     if not debugging():
-        handler.addFilter(lambda record: Path(record.pathname).is_relative_to(Path(aivo_luigi.__file__).parent))
+        handler.addFilter(lambda record: Path(record.pathname).is_relative_to(_OURS) or record.module == "rpc")
     before, level, propagate = log.handlers, log.level, log.propagate
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.DEBUG if debugging() else logging.WARNING)
@@ -146,7 +153,6 @@ def interruptible() -> Iterator[None]:
     Where Python ignores what a handler raises, as it does while it forks, the next task is the one that doesn't begin.
     """
     _interrupted.clear()
-    heed_signals()
     ours = os.getpid()
 
     def interrupt(number: int, frame: object) -> None:

@@ -139,7 +139,7 @@ def _dress(axes: Axes, title: str, number_of_days: int) -> None:
     axes.set_title(title)
     axes.set_xlim(-0.7, number_of_days - 0.3)
     axes.xaxis.set_visible(False)
-    axes.yaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
+    axes.yaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2, integer=title != "seconds"))
     axes.yaxis.set_major_formatter(lambda value, position: compact(value))
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)

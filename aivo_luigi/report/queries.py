@@ -55,7 +55,8 @@ def read_numbers(jobs: Sequence[str], number_of_days: int, last: date | None) ->
         if is_empty(warehouse):
             made_at = warehouse.value("select now()")
             return Numbers(made_at, _days(last or made_at.date(), number_of_days), jobs)
-        alerts = find_alerts(warehouse, jobs)
+        # Where nothing has run yet, that is what the page says.
+        alerts = find_alerts(warehouse, jobs) if warehouse.value("select exists (select from etl_job_runs)") else []
         with warehouse.transaction(_SNAPSHOT):
             return _read(warehouse, jobs, alerts, number_of_days, last)
 

@@ -9,8 +9,8 @@ from datetime import date, timedelta
 import luigi
 import psycopg2
 
-from aivo_luigi.config import settings
-from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe
+from aivo_luigi.config import MOST_DAYS, settings
+from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe, mask_ids
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
 from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
@@ -46,6 +46,10 @@ class RebuildLateDays(luigi.Task):
         """Looks, and has Luigi build what is late; no day's failure keeps the others from being built."""
         yield self.late_days()
 
+    def on_failure(self, exception: BaseException) -> str:
+        """The reason in one line, without ids of rows: for the visualiser and Luigi's mail."""
+        return mask_ids(describe(exception))
+
     def late_days(self) -> list[Job]:
         """The builds that have to be repeated, the newest day first."""
         return [job for job, _ in self.find_late()]
@@ -54,8 +58,8 @@ class RebuildLateDays(luigi.Task):
         """The same, each with the reason."""
         open_warehouse(self.date)
         days = settings().look_back_days if self.look_back_days is None else self.look_back_days
-        if days < 1:
-            raise ConfigurationError(f"a look-back of {days} days holds no day: give --look-back-days 1 or more")
+        if not 1 <= days <= MOST_DAYS:
+            raise ConfigurationError(f"a look-back can't be {days} days: give --look-back-days from 1 to {MOST_DAYS}")
         built = built_days(FACTS, self.date - timedelta(days=days - 1), self.date)
         found = ((job(date=day, force=self.force), why_late(job, day)) for job, day in built)
         return [(job, reason) for job, reason in found if reason]

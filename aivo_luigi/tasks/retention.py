@@ -10,6 +10,7 @@ import luigi
 from aivo_luigi.config import retention
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.errors import describe
+from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.tasks.wrappers import FACTS
 from aivo_luigi.warehouse import DayPartition
 from aivo_luigi.warehouse.migrations import is_empty
@@ -25,6 +26,7 @@ class Retention(luigi.Task):
 
     def complete(self) -> bool:
         """Never: it is there to look."""
+        heed_signals()
         return False
 
     def run(self) -> None:

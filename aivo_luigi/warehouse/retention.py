@@ -65,14 +65,14 @@ class Months:
         ]
 
     def let_go(self, warehouse: Connection, before: date) -> list[Expired]:
-        """Clears the links to them and drops their partitions."""
+        """Drops their partitions and clears the links to them, in this order: a try in vain must rewrite no row."""
         expired, months = self.expired(warehouse, before), [row[0] for row in self._months(warehouse, before)]
         if months and self.linked_from:
             warehouse.file("load/lock_links.sql")
-            for fact in self.linked_from:
-                warehouse.file("retention/unlink.sql", fact=fact, before=before)
         if months:
             warehouse.file("retention/drop_months.sql", fact=self.table, months=sqlfiles.as_array(months))
+            for fact in self.linked_from:
+                warehouse.file("retention/unlink.sql", fact=fact, before=before)
         return expired
 
     def _months(self, warehouse: Connection, before: date) -> list[tuple[date, int, int]]:

@@ -1,5 +1,5 @@
--- Before months of sessions go: the links of one fact to them are cleared, as if those sessions had not been built. So
--- a rebuild of its days changes nothing. Variables: fact, before.
+-- When months of sessions go: the links of one fact to them are cleared, as if those sessions had not been built. So a
+-- rebuild of its days changes nothing. Variables: fact, before.
 update :"fact"
 set session_key = null
 where
