@@ -569,6 +569,8 @@ def served(pipeline: Pipeline) -> Iterator[tuple[subprocess.Popen[str], int]]:
         stderr=subprocess.PIPE,
         text=True,
         cwd="/",
+        # What runs in the background of a shell ignores Ctrl-C, and so do its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == f"The report is at http://127.0.0.1:{port}/ until Ctrl-C.\n"
