@@ -119,6 +119,7 @@ class _Piece:
             self._open.remove(day)
             tally.done += 1
             self._end_day(day, "done")
+        self._display.refresh()
 
     def end(self, reasons: dict[tuple[str, date], str]) -> None:
         """The days that are not complete by now have failed."""
@@ -162,15 +163,16 @@ class _Display:
     def tell(self, line: str) -> None:
         """Above the bar."""
         self._console.print(line, markup=False)
-        self._refresh()
+        self.refresh()
 
     def end_day(self, line: str) -> None:
         """In a terminal the bar tells."""
         if self._progress is None:
             self._console.print(line, markup=False)
-        self._refresh()
+        self.refresh()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Brings the bar up to date: of many days at once none may be done for a while, though rows are."""
         if self._progress is not None:
             failed = f", {len(self.tally.failures)} failed" if self.tally.failures else ""
             text = f"days{failed}, {self.tally.rows_per_second}, {self.tally.left} left"
