@@ -8,13 +8,15 @@ from configparser import InterpolationError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import luigi
 from luigi.cmdline_parser import CmdlineParser
 from luigi.configuration.cfg_parser import InterpolationMissingEnvvarError as _NoVariable
 
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, secret
+
+_Section = TypeVar("_Section", bound=luigi.Config)
 
 MOST_DAYS = 100_000  # 273 years: what lies so far back is still a date
 _HOURS = 24 * MOST_DAYS
@@ -138,20 +140,6 @@ class etl(_Told, luigi.Config):  # noqa: N801 - the name is the section's and th
     )
 
 
-def settings() -> etl:
-    """Section [etl] as it stands now: read again only when the section or the command line is another."""
-    written: tuple[Any, ...] = ()
-    with _told(), suppress(KeyError):  # no such section
-        written = tuple(luigi.configuration.get_config()["etl"].items())
-    return _read_settings(written, CmdlineParser.get_instance())
-
-
-@lru_cache(maxsize=1)
-def _read_settings(_written: tuple[Any, ...], _command_line: object) -> etl:
-    """Luigi takes 0.7 ms to read a section, and a job asks several times."""
-    return etl()
-
-
 class alerts(_Told, luigi.Config):  # noqa: N801 - as above
     """Section [alerts] of luigi.cfg: when `aivo-etl check` and the task Check raise the alarm."""
 
@@ -197,6 +185,30 @@ class retention(_Told, luigi.Config):  # noqa: N801 - as above
         default=24,
         description="whole months of run rows to keep, besides those that say what is complete (0: for ever)",
     )
+
+
+def settings() -> etl:
+    """Section [etl] as it stands now."""
+    return _standing(etl)
+
+
+def alert_settings() -> alerts:
+    """Section [alerts] as it stands now."""
+    return _standing(alerts)
+
+
+def _standing(section: type[_Section]) -> _Section:
+    """A section, read again only when it or the command line is another: Luigi takes 0.7 ms to read one."""
+    written = ""
+    with _told(), suppress(KeyError):  # no such section
+        written = repr(list(luigi.configuration.get_config()[section.__name__].items()))
+    read: _Section = _read(section, written, CmdlineParser.get_instance())
+    return read
+
+
+@lru_cache(maxsize=8)
+def _read(section: type[Any], _written: str, _command_line: object) -> Any:
+    return section()
 
 
 @dataclass(frozen=True)

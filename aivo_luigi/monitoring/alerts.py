@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from aivo_luigi.config import alerts
+from aivo_luigi.config import alert_settings
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
@@ -44,7 +44,7 @@ def firing_alerts(jobs: Sequence[str]) -> list[Alert]:
 
 def find_alerts(warehouse: Connection, jobs: Sequence[str]) -> list[Alert]:
     """All that fire now for the jobs, in the order of NAMES."""
-    settings = alerts()
+    settings = alert_settings()
     variables = {
         "jobs": as_array(jobs),
         "hours": as_array(map(allowed_hours, jobs)),
@@ -67,7 +67,7 @@ def _rows(warehouse: Connection, name: str, variables: dict[str, Any]) -> list[t
 
 def allowed_hours(job_name: str) -> int:
     """After so many hours a job is too late: a fact after its day's end, a dimension after its last sync."""
-    settings = alerts()
+    settings = alert_settings()
     usual = settings.dimension_hours if is_dimension(job_name) else settings.fact_hours
     hours: Any = settings.hours_of_job
     return int(hours.get(job_name, usual))
