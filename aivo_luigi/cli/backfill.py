@@ -35,7 +35,7 @@ def backfill(
     job: str | None,
     reverse: bool,
     force: str,
-    workers: int,
+    workers: int | None,
     dry_run: bool,
     **settings: Any,
 ) -> None:

@@ -76,7 +76,7 @@ force_option = click.option(
     help="Run although complete; with a NAME, once for that name.",
 )
 workers_option = click.option(
-    "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes that run jobs side by side."
+    "--workers", type=click.IntRange(min=1), help="Processes that run jobs side by side. Default: workers of [core]."
 )
 settings_options = together(
     click.option("--etl-max-reject-share", metavar="SHARE", help="As in luigi.cfg: rows that may be rejected."),

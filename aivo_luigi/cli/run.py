@@ -89,7 +89,7 @@ def run_job(job: str, **given: Any) -> None:
 @workers_option
 @dry_run_option
 @settings_options
-def late(day: date | None, look_back_days: int | None, workers: int, dry_run: bool, **given: Any) -> None:
+def late(day: date | None, look_back_days: int | None, workers: int | None, dry_run: bool, **given: Any) -> None:
     """Build the days again whose source rows changed after they were read, --date being the newest to look at.
 
     \b
@@ -122,7 +122,7 @@ def _run(task_class: Any, given: dict[str, Any]) -> None:
         _exit_with(tasks, given["workers"])
 
 
-def _exit_with(tasks: Sequence[Any], workers: int) -> None:
+def _exit_with(tasks: Sequence[Any], workers: int | None) -> None:
     """What keeps a run from beginning at all is Luigi's scheduling error; anything unforeseen, its unhandled error."""
     import sys
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, NamedTuple
@@ -36,6 +38,7 @@ _BEGIN = "begin isolation level read committed read write"
 _IDLE, _MOST = 2, 100  # connections to one database
 
 _pools: dict[str, ThreadedConnectionPool] = {}
+_opening: dict[str, Future[ThreadedConnectionPool]] = {}  # pools whose first connection is under way
 _sessions: set[str] = set()  # the databases of which each connection is known to be a session
 _in_use: set[PsycopgConnection] = set()
 
@@ -126,6 +129,24 @@ def connect_source(application_name: str) -> Iterator[Connection]:
     """A connection to the source. Raises ConfigurationError when it can't be had."""
     with _connect(database_urls().source, application_name, "source", SOURCE_VARIABLE) as connection:
         yield connection
+
+
+def open_source_ahead() -> None:
+    """Begins to connect to the source while the caller does something else; the next connect_source waits for it.
+
+    What goes wrong is that one's to tell. Nothing is done where the process has connected to the source before.
+    """
+    url = database_urls().source
+    if url not in _pools and url not in _opening:
+        opening = _opening[url] = Future()
+        threading.Thread(target=_open, args=(opening, url, "source"), name="connecting", daemon=True).start()
+
+
+def _open(opening: Future[ThreadedConnectionPool], url: str, what: str) -> None:
+    try:
+        opening.set_result(_make_pool(url, what))
+    except BaseException as error:
+        opening.set_exception(error)
 
 
 @contextmanager
@@ -244,14 +265,19 @@ def _options() -> dict[str, Any]:
 
 def _pool(url: str, what: str) -> ThreadedConnectionPool:
     if url not in _pools:
-        _watch_forks()
-        # The first number is also how many a pool opens at once: one is enough to begin with.
-        pool = ThreadedConnectionPool(1, _MOST, url, **_options())
-        if url not in _sessions:
-            _look_for_pooler(pool, url, what)
-        pool.minconn = _IDLE
-        _pools[url] = pool
+        opening = _opening.pop(url, None)
+        _pools[url] = opening.result() if opening else _make_pool(url, what)
     return _pools[url]
+
+
+def _make_pool(url: str, what: str) -> ThreadedConnectionPool:
+    _watch_forks()
+    # The first number is also how many a pool opens at once: one is enough to begin with.
+    pool = ThreadedConnectionPool(1, _MOST, url, **_options())
+    if url not in _sessions:
+        _look_for_pooler(pool, url, what)
+    pool.minconn = _IDLE
+    return pool
 
 
 def _look_for_pooler(pool: ThreadedConnectionPool, url: str, what: str) -> None:
@@ -271,11 +297,14 @@ def _look_for_pooler(pool: ThreadedConnectionPool, url: str, what: str) -> None:
 @cache
 def _watch_forks() -> None:
     """A forked task must not speak through its parent's connections. psycopg2 closes only those of its own process."""
-    os.register_at_fork(after_in_child=_pools.clear)
-    os.register_at_fork(after_in_child=_in_use.clear)
+    for mine in (_pools, _opening, _in_use):
+        os.register_at_fork(after_in_child=mine.clear)
 
 
 def forget_connections() -> None:
     """Closes the idle connections."""
+    while _opening:
+        with suppress(psycopg2.Error):
+            _opening.popitem()[1].result().closeall()
     while _pools:
         _pools.popitem()[1].closeall()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import date
 
 from aivo_luigi.dates import day_end
-from aivo_luigi.db import Connection, connect_warehouse
+from aivo_luigi.db import Connection, connect_warehouse, open_source_ahead
 from aivo_luigi.db.retry import again
 from aivo_luigi.errors import describe
 from aivo_luigi.jobs import record
@@ -43,6 +43,8 @@ def run_job(job: JobSpec, day: date, force: str, report: Report, started: Callab
 
 def _run_once(job: JobSpec, day: date, force: str, report: Report, started: Callable[[str], None]) -> JobResult:
     label = f"aivo_luigi {job.name} {day}"
+    if not job.csv:
+        open_source_ahead()
     with connect_warehouse(label) as warehouse, record.locked(warehouse, job.name, day):
         clock, complete = ask(warehouse, [job.name], [day], force)
         refuse_future(day, clock)

@@ -61,7 +61,7 @@ class Tally:
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
-def backfill(days: Sequence[date], make_task: MakeTask, workers: int, oldest_first: bool) -> int:
+def backfill(days: Sequence[date], make_task: MakeTask, workers: int | None, oldest_first: bool) -> int:
     """Builds the days that are not complete; returns the worst exit code of its pieces."""
     open_warehouse(max(days))
     sample: Any = make_task(days[0])
@@ -89,7 +89,7 @@ def _pieces(days: Sequence[date], oldest_first: bool) -> Iterator[list[date]]:
         yield list(piece)
 
 
-def _run_piece(days: Sequence[date], make_task: MakeTask, workers: int, display: _Display) -> int:
+def _run_piece(days: Sequence[date], make_task: MakeTask, workers: int | None, display: _Display) -> int:
     tasks: list[Any] = [make_task(day) for day in days]
     piece = _Piece(tasks[0].job_names(), days, tasks[0].force, display)
     with Watching(piece.look):
@@ -155,7 +155,7 @@ class _Display:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         columns = (BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.description}"))
-        self._progress = Progress(*columns, console=self._console, redirect_stdout=False, expand=True)
+        self._progress = Progress(*columns, console=self._console, auto_refresh=False, redirect_stdout=False, expand=True)
         self._task = self._progress.add_task("days", total=self.tally.days)
         shown: AbstractContextManager[Any] = self._progress
         return shown
@@ -176,7 +176,7 @@ class _Display:
         if self._progress is not None:
             failed = f", {len(self.tally.failures)} failed" if self.tally.failures else ""
             text = f"days{failed}, {self.tally.rows_per_second}, {self.tally.left} left"
-            self._progress.update(self._task, completed=self.tally.ended, description=text)
+            self._progress.update(self._task, completed=self.tally.ended, description=text, refresh=True)
 
 
 def _print_summary(tally: Tally, console: Console) -> None:

@@ -50,7 +50,7 @@ class JobsDisplay:
             return nullcontext()
         from rich.live import Live
 
-        self._live = Live(get_renderable=self._table, console=self.console, refresh_per_second=4, redirect_stdout=False)
+        self._live = Live(get_renderable=self._table, console=self.console, auto_refresh=False, redirect_stdout=False)
         live: AbstractContextManager[Any] = self._live
         return live
 
@@ -60,7 +60,9 @@ class JobsDisplay:
 
     def tell(self, lines: list[Line]) -> None:
         """In a terminal the table tells; elsewhere each line is printed."""
-        if not self._is_live:
+        if self._live is not None:
+            self._live.refresh()
+        elif not self._is_live:
             for line in lines:
                 self.console.print(sentence(line), markup=False)
 

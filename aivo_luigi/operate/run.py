@@ -32,6 +32,7 @@ from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.logs import speak_in_one_line
 from aivo_luigi.operate.board import Key
+from aivo_luigi.operate.forks import no_forks
 
 INTERRUPTED = 130
 _OURS = Path(aivo_luigi.__file__).parent
@@ -41,18 +42,19 @@ _broken: dict[str, str] = {}
 _interrupted = threading.Event()
 
 
-def build(tasks: Sequence[luigi.Task], workers: int) -> tuple[int, dict[Key, str]]:
+def build(tasks: Sequence[luigi.Task], workers: int | None) -> tuple[int, dict[Key, str]]:
     """Runs the tasks; returns the exit code of [retcode], and why jobs failed that have no run row to say so.
 
-    Raises ConfigurationError when luigid can't be reached.
+    `workers`: None for what section [core] says. Raises ConfigurationError when luigid can't be reached.
     """
     factory = _RememberingFactory()
+    options = {"workers": workers} if workers else {}
     _broken.clear()
     with warnings.catch_warnings():
         # Luigi's own key default-scheduler-url, in the spelling of its documentation, makes it warn.
         warnings.simplefilter("ignore", luigi.parameter.UnconsumedParameterWarning)
         try:
-            result = luigi.build(list(tasks), workers=workers, detailed_summary=True, worker_scheduler_factory=factory)
+            result = luigi.build(list(tasks), detailed_summary=True, worker_scheduler_factory=factory, **options)
         except RPCError as error:
             raise ConfigurationError(
                 f"luigid can't be reached ({error}): start it, or check default-scheduler-url in section [core]"
@@ -142,7 +144,8 @@ def own_log(tell: Callable[[str], None]) -> Iterator[None]:
 def _tell_lines(reading: int, tell: Callable[[str], None]) -> None:
     with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            tell(line.rstrip("\n"))
+            with no_forks():
+                tell(line.rstrip("\n"))
 
 
 @contextmanager

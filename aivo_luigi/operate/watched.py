@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def run_watched(tasks: Sequence[luigi.Task], workers: int) -> int:
+def run_watched(tasks: Sequence[luigi.Task], workers: int | None) -> int:
     """Runs the tasks and shows them; returns the exit code.
 
     Raises SchemaError for an empty warehouse that its user may not migrate: of what a task raises when it is asked

@@ -82,10 +82,11 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         if "start" in asked:
-            answer: int | None = _fork(asked["start"], asked["environment"], asked["log"])
+            pid = _fork(asked["start"], asked["environment"], asked["log"])
+            codes.pop(pid, None)  # the number of a process that ended long ago is given away again
+            print(pid, flush=True)
         else:
-            answer = _code(asked["wait"], codes)
-        print(json.dumps(answer), flush=True)
+            print(json.dumps(_code(asked["wait"], codes)), flush=True)
 
 
 def _code(pid: int, codes: dict[int, int]) -> int | None:
