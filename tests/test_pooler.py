@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,9 +13,12 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from sqlalchemy.engine import make_url
 from support.command import aivo_etl
+from support.disturb import disturb_first_load
 from support.pgbouncer import PgBouncer
 from support.pipeline import Pipeline
+from support.proxy import Proxy
 from support.runs import JOBS, content, runs
 from support.server import AnyServer
 from support.world import DAY, World, at
@@ -28,8 +32,10 @@ Through = Callable[[PgBouncer], dict[str, str]]
 
 
 @contextmanager
-def bouncer(server: AnyServer, pool_mode: str, **settings: str) -> Iterator[PgBouncer]:
-    running = PgBouncer(server.url("postgres"), pool_mode, settings)
+def bouncer(server: AnyServer, pool_mode: str, port: int | None = None, **settings: str) -> Iterator[PgBouncer]:
+    url = make_url(server.url("postgres"))
+    url = url.set(port=port or url.port)
+    running = PgBouncer(url.render_as_string(hide_password=False), pool_mode, settings)
     try:
         yield running
     finally:
@@ -201,3 +207,25 @@ def test_rows_read_so_far_are_told_behind_a_pooler(
         staging = Staging(spec, DAY, warehouse, "aivo_luigi test", lambda message, _: told.append(message))
         assert staging.stage(day_is_over=True).rows == 40_000
     assert any(message.endswith(" rows read so far") and message[0] != "0" for message in told), told
+
+
+def test_a_job_whose_server_goes_away_behind_a_pooler_begins_again(
+    pipeline: Pipeline, world: World, server: AnyServer, through: Through, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pooler stays, and says in words of its own that the server has gone, and that it is not back."""
+    world.row_of_everything()
+    proxy = Proxy(make_url(server.url("postgres")).port or 5432)
+
+    def away(_: object) -> None:
+        proxy.cut(refuse=True)
+        threading.Timer(1.5, proxy.restore).start()
+
+    disturb_first_load(monkeypatch, pipeline.warehouse, away)
+    with bouncer(server, "session", proxy.port, server_login_retry="1") as pooler:
+        through(pooler)
+        result = aivo_luigi.job_sync_dim_tenant(DAY)
+        assert (result.status, result.rows_inserted) == ("SUCCESS", 1), result.error_message
+    (failed,) = runs(pipeline.warehouse, "FAILED")
+    assert "server conn crashed" in failed["error_message"]
+    assert proxy.refused
+    proxy.close()
