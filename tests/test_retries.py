@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
-from support.disturb import disturb_first_load, terminate
+from support.disturb import cut_in_the_middle, disturb_first_load, many_learners, terminate
 from support.pipeline import Pipeline
 from support.proxy import Proxy
 from support.server import free_port
@@ -147,6 +147,21 @@ def test_a_job_that_lost_its_session_begins_again(
     rows = pipeline.warehouse.rows("select status, error_message from etl_job_runs order by started_at")
     assert [row["status"] for row in rows] == ["FAILED", "SUCCESS"]
     assert "57P01" in rows[0]["error_message"] or "closed" in rows[0]["error_message"]
+
+
+@pytest.mark.parametrize("side", ["source", "warehouse"])
+def test_a_job_that_is_cut_while_rows_flow_begins_again(
+    pipeline: Pipeline, world: World, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.row_of_everything()
+    many_learners(pipeline.source)
+    aivo_luigi.job_sync_dim_tenant(DAY)
+    disturb_first_load(monkeypatch, pipeline.warehouse, lambda _: cut_in_the_middle(proxy))
+    result = aivo_luigi.job_sync_dim_learner(DAY)
+    assert (result.status, result.rows_inserted) == ("SUCCESS", 20_001), result.error_message
+    assert pipeline.warehouse.column("select status from etl_job_runs order by started_at") == [
+        *("SUCCESS", "FAILED", "SUCCESS")
+    ]
 
 
 def test_a_job_begins_again_as_often_as_it_may(
