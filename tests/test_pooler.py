@@ -12,9 +12,12 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from sqlalchemy.engine import make_url
 from support.command import aivo_etl
+from support.disturb import cut_in_the_middle, disturb_first_load, many_learners
 from support.pgbouncer import PgBouncer
 from support.pipeline import Pipeline
+from support.proxy import Proxy
 from support.runs import JOBS, content, runs
 from support.server import AnyServer
 from support.world import DAY, World, at
@@ -28,8 +31,10 @@ Through = Callable[[PgBouncer], dict[str, str]]
 
 
 @contextmanager
-def bouncer(server: AnyServer, pool_mode: str, **settings: str) -> Iterator[PgBouncer]:
-    running = PgBouncer(server.url("postgres"), pool_mode, settings)
+def bouncer(server: AnyServer, pool_mode: str, port: int | None = None, **settings: str) -> Iterator[PgBouncer]:
+    url = make_url(server.url("postgres"))
+    url = url.set(port=port or url.port)
+    running = PgBouncer(url.render_as_string(hide_password=False), pool_mode, settings)
     try:
         yield running
     finally:
@@ -201,3 +206,20 @@ def test_rows_read_so_far_are_told_behind_a_pooler(
         staging = Staging(spec, DAY, warehouse, "aivo_luigi test", lambda message, _: told.append(message))
         assert staging.stage(day_is_over=True).rows == 40_000
     assert any(message.endswith(" rows read so far") and message[0] != "0" for message in told), told
+
+
+def test_a_job_whose_server_goes_away_behind_a_pooler_begins_again(
+    pipeline: Pipeline, world: World, server: AnyServer, through: Through, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While rows flow. The pooler stays, and lets the job in again when the server is back."""
+    world.row_of_everything()
+    many_learners(pipeline.source)
+    proxy = Proxy(make_url(server.url("postgres")).port or 5432)
+    with bouncer(server, "session", proxy.port, server_login_retry="1") as pooler:
+        through(pooler)
+        aivo_luigi.job_sync_dim_tenant(DAY)
+        disturb_first_load(monkeypatch, pipeline.warehouse, lambda _: cut_in_the_middle(proxy))
+        result = aivo_luigi.job_sync_dim_learner(DAY)
+    assert (result.status, result.rows_inserted) == ("SUCCESS", 20_001), result.error_message
+    assert len(runs(pipeline.warehouse, "FAILED")) == 1
+    proxy.close()

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
-from support.database import Database
+from support.disturb import cut_in_the_middle, disturb_first_load, many_learners, terminate
 from support.pipeline import Pipeline
 from support.proxy import Proxy
 from support.server import free_port
@@ -19,7 +19,7 @@ from support.world import DAY, World
 import aivo_luigi
 from aivo_luigi.db import connect_warehouse, retry
 from aivo_luigi.errors import ConfigurationError, EtlError
-from aivo_luigi.jobs import record, staging
+from aivo_luigi.jobs import record
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +149,21 @@ def test_a_job_that_lost_its_session_begins_again(
     assert "57P01" in rows[0]["error_message"] or "closed" in rows[0]["error_message"]
 
 
+@pytest.mark.parametrize("side", ["source", "warehouse"])
+def test_a_job_that_is_cut_while_rows_flow_begins_again(
+    pipeline: Pipeline, world: World, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.row_of_everything()
+    many_learners(pipeline.source)
+    aivo_luigi.job_sync_dim_tenant(DAY)
+    disturb_first_load(monkeypatch, pipeline.warehouse, lambda _: cut_in_the_middle(proxy))
+    result = aivo_luigi.job_sync_dim_learner(DAY)
+    assert (result.status, result.rows_inserted) == ("SUCCESS", 20_001), result.error_message
+    assert pipeline.warehouse.column("select status from etl_job_runs order by started_at") == [
+        *("SUCCESS", "FAILED", "SUCCESS")
+    ]
+
+
 def test_a_job_begins_again_as_often_as_it_may(
     pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch, etl_option: Any
 ) -> None:
@@ -206,25 +221,3 @@ def test_a_statement_that_is_answered_late_but_in_time_is_no_error(pipeline: Pip
         with pytest.raises(psycopg2.errors.QueryCanceled):
             warehouse.value("select 1 from pg_sleep(3)")
         assert warehouse.value("select 1") == 1
-
-
-def disturb_first_load(monkeypatch: pytest.MonkeyPatch, database: Database, how: Callable[[Database], None]) -> None:
-    """When the first run begins to read the source: all its sessions are in the middle of something."""
-    stage_query = staging.stage_query
-    done: list[bool] = []
-
-    def disturbed(*arguments: Any) -> Any:
-        if not done:
-            done.append(True)
-            how(database)
-        return stage_query(*arguments)
-
-    monkeypatch.setattr(staging, "stage_query", disturbed)
-
-
-def terminate(database: Database) -> None:
-    """All sessions of the pipeline."""
-    database.execute(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
-        "where datname = current_database() and application_name ~ '^aivo_luigi'"
-    )

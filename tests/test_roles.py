@@ -15,7 +15,7 @@ from support.command import aivo_etl
 from support.database import Database
 from support.databases import Databases
 from support.pipeline import REPOSITORY, Pipeline
-from support.roles import NAMES, as_role, drop_roles, grant, owned, psql
+from support.roles import NAMES, RELATIONS, as_role, drop_roles, fill, grant, make_source, owned, psql
 from support.runs import content, runs
 from support.server import AnyServer
 from support.world import World, at
@@ -37,25 +37,12 @@ def roles(databases: Databases) -> Iterator[None]:
     drop_roles(databases, "source", "warehouse")
 
 
-def make_source(url: str) -> None:
-    source = Database(url)
-    for name in ("schema.sql", "indexes.sql", "recommended_indexes.sql"):
-        source.execute((REPOSITORY / "sql" / "source" / name).read_text())
-    source.execute("create table secrets (id integer); alter table learners add full_name text")
-    source.close()
-
-
-def make_warehouse(url: str) -> None:
-    migrate(url)
-    forget_connections()
-
-
 @pytest.fixture
 def least(
     roles: None, server: AnyServer, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Pipeline]:
     """A pipeline whose databases belong to an owner that is no superuser; it runs as reader and loader."""
-    with owned(databases, "source", make_source) as source, owned(databases, "warehouse", make_warehouse) as warehouse:
+    with owned(databases, "source", make_source) as source, owned(databases, "warehouse", migrate) as warehouse:
         grant(server, as_role(source, "owner"), "reader")
         grant(server, as_role(warehouse, "owner"), "loader", "analyst")
         pipeline = Pipeline(Database(source), Database(warehouse), tmp_path)
@@ -74,17 +61,6 @@ def urls(pipeline: Pipeline) -> dict[str, str]:
         "OLTP_DATABASE_URL": as_role(pipeline.source.url, "reader"),
         "WAREHOUSE_DATABASE_URL": as_role(pipeline.warehouse.url, "loader"),
     }
-
-
-def fill(world: World) -> None:
-    """Two days in two months, with an unknown learner, a field that can't be read, and more dimension rows than few."""
-    world.row_of_everything()
-    world.session("later", started_at=at("2025-02-03 09:00"))
-    world.session("nobody's", learner="unknown", started_at=at("2025-02-03 10:00"))
-    world.event("FOCUS_BREAK_STARTED", session="later", event_time=at("2025-02-03 09:10"), metadata={"focusScore": "x"})
-    world.submission("February", session="later", created_at=at("2025-02-03 11:00"))
-    for number in range(30):
-        world.learner(f"learner {number}")
 
 
 def built(pipeline: Pipeline, task: type[luigi.Task], **parameters: Any) -> None:
@@ -299,11 +275,7 @@ def test_analysts_see_dimensions_facts_views_and_partitions_to_come_but_no_paylo
 ) -> None:
     fill(World(least.source))
     built(least, aivo_luigi.RunAll, date=DAYS[1])
-    relations = least.warehouse.column(
-        "select relname::text from pg_class where relnamespace = 'public'::regnamespace and not relispartition"
-        " and (relkind = 'v' or (relkind in ('r', 'p') and relname ~ '^(dim|fact)_')) order by 1"
-    )
-    for relation in relations:
+    for relation in least.warehouse.column(RELATIONS):
         assert analyst.rows(f"select * from {relation} limit 1") is not None, relation
     assert analyst.value("select count(*) from fact_sessions") == 2
     refused(

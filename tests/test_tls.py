@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 import trustme
@@ -13,11 +12,14 @@ from support.database import Database
 from support.databases import Databases
 from support.pipeline import REPOSITORY, Pipeline
 from support.runs import JOBS, runs
-from support.server import PASSWORD, PASSWORD_ROLE, Server, installed
+from support.server import PASSWORD, PASSWORD_ROLE
+from support.tls import named, secure_server, verify_full
 from support.world import DAY, World
 
 from aivo_luigi.db import forget_connections
 from aivo_luigi.warehouse.migrations import migrate
+
+Url = Callable[..., str]
 
 HOST, OTHER_HOST = "database.school.test", "other.school.test"
 
@@ -36,19 +38,7 @@ def authority() -> trustme.CA:
 @pytest.fixture(scope="module")
 def secure(authority: trustme.CA) -> Iterator[Databases]:
     """Databases on a server with a certificate for HOST."""
-    binaries = installed()
-    if not binaries:
-        pytest.skip("there is no PostgreSQL here that knows TLS: the embedded ones don't (Debian: postgresql)")
-    certificate = authority.issue_cert(HOST)
-    server = Server(
-        binaries,
-        settings={"ssl": "on", "ssl_cert_file": "own.crt", "ssl_key_file": "own.key"},
-        access=ACCESS,
-        files={
-            "own.crt": certificate.cert_chain_pems[0].bytes(),
-            "own.key": certificate.private_key_pem.bytes(),
-        },
-    )
+    server = secure_server(authority, (HOST,), ACCESS)
     databases = Databases(server)
     yield databases
     databases.close()
@@ -70,13 +60,6 @@ def encrypted(secure: Databases, tmp_path: Path) -> Iterator[Pipeline]:
         secure.drop(used.url)
 
 
-def url(plain: str, host: str, **options: str) -> str:
-    """The URL of a database on 127.0.0.1 as if a name server knew the host there, for the role that needs TLS."""
-    port, _, name = plain.rpartition(":")[2].partition("/")
-    asked = "&".join(f"{option}={quote(value, safe='')}" for option, value in options.items())
-    return f"postgresql://{PASSWORD_ROLE}:{quote(PASSWORD, safe='')}@{host}:{port}/{name}?hostaddr=127.0.0.1&{asked}"
-
-
 def run(pipeline: Pipeline, source: str, warehouse: str, task: str = "RunAll") -> subprocess.CompletedProcess[str]:
     return pipeline.luigi(
         task, "--date", str(DAY), env={"OLTP_DATABASE_URL": source, "WAREHOUSE_DATABASE_URL": warehouse}
@@ -85,17 +68,24 @@ def run(pipeline: Pipeline, source: str, warehouse: str, task: str = "RunAll") -
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Path) -> dict[str, str]:
-    """verify-full, and who signed the server's certificate."""
-    file = tmp_path / "authority.crt"
-    authority.cert_pem.write_to_path(file)
-    return {"sslmode": "verify-full", "sslrootcert": str(file)}
+    return verify_full(authority, tmp_path)
+
+
+@pytest.fixture
+def url(secure: Databases) -> Url:
+    """The URL of a database by a host's name, for the role that needs TLS: `url(encrypted.source, HOST, …)`."""
+
+    def by_name(database: Database, host: str, **options: str) -> str:
+        return named(str(secure.server.password_url(Databases.name_of(database.url))), host, **options)
+
+    return by_name
 
 
 def test_the_whole_pipeline_runs_with_verify_full_on_both_databases(
-    encrypted: Pipeline, trusted: dict[str, str]
+    encrypted: Pipeline, trusted: dict[str, str], url: Url
 ) -> None:
     World(encrypted.source).row_of_everything()
-    done = run(encrypted, url(encrypted.source.url, HOST, **trusted), url(encrypted.warehouse.url, HOST, **trusted))
+    done = run(encrypted, url(encrypted.source, HOST, **trusted), url(encrypted.warehouse, HOST, **trusted))
     assert done.returncode == 0, done.stderr
     assert sorted(row["job_name"] for row in runs(encrypted.warehouse)) == sorted(JOBS)
 
@@ -103,7 +93,7 @@ def test_the_whole_pipeline_runs_with_verify_full_on_both_databases(
 @pytest.mark.parametrize("which", ["source", "warehouse"])
 @pytest.mark.parametrize("wrong", ["name", "authority", "no encryption"])
 def test_a_server_that_is_not_what_the_url_asks_for_is_refused_in_one_line(
-    encrypted: Pipeline, trusted: dict[str, str], which: str, wrong: str, tmp_path: Path
+    encrypted: Pipeline, trusted: dict[str, str], url: Url, which: str, wrong: str, tmp_path: Path
 ) -> None:
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.crt")
     host, options, words = {
@@ -111,8 +101,8 @@ def test_a_server_that_is_not_what_the_url_asks_for_is_refused_in_one_line(
         "authority": (HOST, {**trusted, "sslrootcert": str(tmp_path / "other.crt")}, "certificate verify failed"),
         "no encryption": (HOST, {"sslmode": "disable"}, "no encryption"),
     }[wrong]
-    urls = {name: url(getattr(encrypted, name).url, HOST, **trusted) for name in ("source", "warehouse")}
-    urls[which] = url(getattr(encrypted, which).url, host, **options)
+    urls = {name: url(getattr(encrypted, name), HOST, **trusted) for name in ("source", "warehouse")}
+    urls[which] = url(getattr(encrypted, which), host, **options)
     done = run(encrypted, urls["source"], urls["warehouse"], "SyncDimTenant")
     assert done.returncode == (30 if which == "source" else 35)
     assert "Traceback" not in done.stderr

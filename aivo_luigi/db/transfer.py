@@ -80,7 +80,7 @@ def _copy(
             with reading_source(), open(writing, "wb", buffering=_BUFFER) as sink, answered_in_time(source.raw):
                 source.raw.cursor().copy_expert(f"copy ({query}) to stdout {options}", sink)
         except BaseException as error:
-            failures.append(error)
+            failures.append(_in_words(error))
 
     with open(reading, "rb", buffering=_BUFFER) as stream:
         thread = threading.Thread(target=extract, name="extract", daemon=True)
@@ -97,6 +97,13 @@ def _copy(
             raise
     thread.join()
     return rows
+
+
+def _in_words(error: BaseException) -> BaseException:
+    """A connection that was lost while rows flowed: libpq has no words for it, psycopg2 the wrong ones."""
+    if isinstance(error, psycopg2.DatabaseError) and "no message from the libpq" in str(error):
+        return psycopg2.OperationalError("server closed the connection unexpectedly while rows were read")
+    return error
 
 
 def _end(source: Connection, extracting: threading.Thread) -> None:

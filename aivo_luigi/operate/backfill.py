@@ -155,7 +155,9 @@ class _Display:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         columns = (BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.description}"))
-        self._progress = Progress(*columns, console=self._console, auto_refresh=False, redirect_stdout=False, expand=True)
+        self._progress = Progress(
+            *columns, console=self._console, auto_refresh=False, redirect_stdout=False, expand=True
+        )
         self._task = self._progress.add_task("days", total=self.tally.days)
         shown: AbstractContextManager[Any] = self._progress
         return shown

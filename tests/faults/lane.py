@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from support.database import Database
 from support.databases import Databases
 from support.pipeline import REPOSITORY
-from support.runs import JOBS, content
+from support.runs import JOBS, everything
 from support.world import DAY, World, at
 
 from faults.kinds import FROM_THE_BEGINNING, KINDS, WRITING, Scene
@@ -313,11 +313,7 @@ class Lane:
 def checksum(url: str) -> str:
     """Of all that the warehouse holds; surrogate keys aside, for another order of the jobs gives others."""
     warehouse = Database(url)
-    found: dict[str, Any] = dict(content(warehouse))
-    found["rejected"] = warehouse.column(
-        "select (to_jsonb(t) - array['run_id', 'rejected_at'])::text from etl_rejected_rows as t order by 1"
-    )
-    found["history"] = warehouse.column("select to_jsonb(t)::text from learner_skill_history as t order by 1")
+    found = everything(warehouse)
     warehouse.close()
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 

@@ -16,9 +16,16 @@ from support.database import Database
 from support.databases import Databases
 from support.pipeline import REPOSITORY
 from support.server import AnyServer
+from support.world import World, at
 
 PASSWORD = "least:privilege/of@all"
 NAMES = {name: f"aivo_{name}_{os.getpid()}" for name in ("owner", "reader", "loader", "analyst")}
+
+# What an analyst may read: dimensions, facts and views.
+RELATIONS = (
+    "select relname::text from pg_class where relnamespace = 'public'::regnamespace and not relispartition"
+    " and (relkind = 'v' or (relkind in ('r', 'p') and relname ~ '^(dim|fact)_')) order by 1"
+)
 
 
 def as_role(url: str, name: str) -> str:
@@ -62,6 +69,26 @@ def owned(databases: Databases, kind: str, prepare: Callable[[str], object]) -> 
     _give(url)
     yield url
     databases.drop(url)
+
+
+def make_source(url: str) -> None:
+    """A source with all indexes, and with what is none of the pipeline's business."""
+    source = Database(url)
+    for name in ("schema.sql", "indexes.sql", "recommended_indexes.sql"):
+        source.execute((REPOSITORY / "sql" / "source" / name).read_text())
+    source.execute("create table secrets (id integer); alter table learners add full_name text")
+    source.close()
+
+
+def fill(world: World) -> None:
+    """Two days in two months, with an unknown learner, a field that can't be read, and more dimension rows than few."""
+    world.row_of_everything()
+    world.session("later", started_at=at("2025-02-03 09:00"))
+    world.session("nobody's", learner="unknown", started_at=at("2025-02-03 10:00"))
+    world.event("FOCUS_BREAK_STARTED", session="later", event_time=at("2025-02-03 09:10"), metadata={"focusScore": "x"})
+    world.submission("February", session="later", created_at=at("2025-02-03 11:00"))
+    for number in range(30):
+        world.learner(f"learner {number}")
 
 
 def _give(url: str) -> None:

@@ -69,6 +69,13 @@ def content(warehouse: Database) -> dict[str, list[str]]:
     }
 
 
+def everything(warehouse: Database) -> dict[str, list[str]]:
+    """The same, and what is kept besides: rejected rows and the history of skill states."""
+    rejected = "select (to_jsonb(t) - array['run_id', 'rejected_at'])::text from etl_rejected_rows as t order by 1"
+    history = "select to_jsonb(t)::text from learner_skill_history as t order by 1"
+    return content(warehouse) | {"rejected": warehouse.column(rejected), "history": warehouse.column(history)}
+
+
 def runs(warehouse: Database, status: str = "SUCCESS") -> list[dict[str, Any]]:
     """The run rows of a status, oldest first."""
     return warehouse.rows("select * from etl_job_runs where status = %(status)s order by started_at", status=status)

@@ -108,6 +108,11 @@ class Server:
         url = make_url(self.url(database)).set(username=PASSWORD_ROLE, password=PASSWORD)
         return url.render_as_string(hide_password=False)
 
+    @property
+    def log(self) -> str:
+        """What the server has said."""
+        return self._log.read_text()
+
     def stop(self) -> None:
         if self._process and self._process.poll() is None:
             # The fast shutdown, which ends open sessions; the hard one, should that hang.
@@ -172,7 +177,7 @@ class Server:
                 psycopg2.connect(self.url("postgres"), connect_timeout=5).close()
             except psycopg2.OperationalError as error:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"PostgreSQL didn't start:\n{self._log.read_text()}") from error
+                    raise RuntimeError(f"PostgreSQL didn't start:\n{self.log}") from error
                 time.sleep(0.02)
             else:
                 return
