@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,8 @@ from support.luigid import Luigid
 from support.pipeline import CONFIG, Pipeline
 from support.runs import DIMENSIONS, FACTS, JOBS, runs
 from support.world import DAY, World
+
+from aivo_luigi.operate.forks import no_forks
 
 COMMANDS = {
     "run": JOBS,
@@ -317,3 +320,25 @@ def test_a_luigid_that_does_not_answer_is_told_at_once(pipeline: Pipeline, tmp_p
     assert "Failed connecting to remote scheduler 'http://127.0.0.1:1'" in done.stdout
     assert "NoneType" not in done.stdout + done.stderr
     assert "default-scheduler-url" in done.stderr
+
+
+def test_no_process_is_forked_while_another_thread_shows_something() -> None:
+    """What that thread holds would be held in the new process for ever."""
+    showing, shown = threading.Event(), []
+
+    def show() -> None:
+        with no_forks():
+            showing.set()
+            time.sleep(0.3)
+            shown.append(time.monotonic())
+
+    threading.Thread(target=show).start()
+    showing.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        with no_forks():
+            os._exit(0)
+    assert shown
+    assert shown[0] <= time.monotonic()
+    assert os.waitpid(child, 0)[1] == 0

@@ -16,8 +16,9 @@ from support.pipeline import Pipeline
 from support.world import DAY, World
 
 import aivo_luigi
-from aivo_luigi.db import Connection, connect_source, connect_warehouse, transfer
+from aivo_luigi.db import Connection, connect_source, connect_warehouse, forget_connections, transfer
 from aivo_luigi.db.transfer import stage_query
+from aivo_luigi.tasks import SyncDimTenant
 
 
 @pytest.fixture
@@ -314,3 +315,20 @@ def test_nothing_is_left_open_after_success_and_failure(both: tuple[Connection, 
                 source, warehouse, "select (1 / n)::integer as a from generate_series(0, 1) as s (n)", "stage", nothing
             )
     assert (len(os.listdir("/dev/fd")), threading.active_count()) == before
+
+
+def test_the_source_is_connected_to_while_a_job_waits_for_its_lock(pipeline: Pipeline, world: World) -> None:
+    world.tenant()
+    forget_connections()
+    pipeline.warehouse.execute("select pg_advisory_lock(hashtext('aivo_luigi sync_dim_tenant'), 0)")
+    job = threading.Thread(target=SyncDimTenant(date=DAY).run_job)
+    job.start()
+    sessions = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    until = time.monotonic() + 10
+    while not pipeline.source.value(sessions) and time.monotonic() < until:
+        time.sleep(0.01)
+    connected = pipeline.source.value(sessions)
+    pipeline.warehouse.execute("select pg_advisory_unlock(hashtext('aivo_luigi sync_dim_tenant'), 0)")
+    job.join()
+    assert connected == 1
+    assert pipeline.warehouse.value("select count(*) from dim_tenant where is_current and not is_inferred") == 1
