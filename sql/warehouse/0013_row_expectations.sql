@@ -35,9 +35,9 @@ with limits as (
         0.1 as shared_noise,
         0.2 as uncertain,
         0.165 as most_spread,
-        2.15 as missed,
+        2.2 as missed,
         5 as beyond,
-        0.65 as own_share,
+        0.7 as own_share,
         30 as most_height
 ),
 
