@@ -26,7 +26,7 @@ with limits as (
     select
         0.2 as parted,
         0.42 as together,
-        1.3 as together_width,
+        1.1 as together_width,
         0.3 as together_spread,
         ln(3) as calendar,
         ln(100) as nothing,
@@ -34,10 +34,10 @@ with limits as (
         0.05 as least_noise,
         0.1 as shared_noise,
         0.2 as uncertain,
-        0.165 as most_spread,
-        2.2 as missed,
+        0.16 as most_spread,
+        2.25 as missed,
         5 as beyond,
-        0.7 as own_share,
+        0.75 as own_share,
         30 as most_height
 ),
 
