@@ -167,10 +167,10 @@ def history(
 def alarms(
     source_url: str | None, json_file: Path | None, kinds: tuple[str, ...], histories: int, days: int, seed: int
 ) -> None:
-    """Count the false alarms on unusual row counts, and the faults that it catches.
+    """Count the false alarms on unusual row counts, the faults that are caught, and what could at best be.
 
     Synthetic histories of several kinds of platform, with weekends, holidays, vacations, exams, growth, schools that
-    join and leave; then the same with half, or twice, the rows of one job or of all on single days. About a minute.
+    join and leave; then the same with half, or twice, the rows of one job or of all on single days. A minute or two.
     """
     from benchmarks.alarms import alarms as measure
 

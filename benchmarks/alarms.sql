@@ -45,15 +45,15 @@ select
     n,
     extract(isodow from first_day + n)::integer as weekday,
     to_char(first_day + n, 'MMDD')::integer as month_day,
-    -- All facts together: noise of the day, drift of the fortnight, growth of a tenth a year.
+    -- All facts together: drift of the fortnight, growth of a tenth a year; and noise of the day.
     exp(
-        common * pg_temp.normal('day ' || name || n)
-        + 0.08 * (
+        0.08 * (
             (1 - n % 14 / 14.0) * pg_temp.normal('drift ' || name || n / 14)
             + (n % 14 / 14.0) * pg_temp.normal('drift ' || name || (n / 14 + 1))
         )
         + 0.1 * n / 365
     ) as level,
+    exp(common * pg_temp.normal('day ' || name || n)) as common_noise,
     -- Exams make a peak of a few days.
     to_char(first_day + n, 'MMDD')::integer = any(array[1209, 1210, 1211, 514, 515, 516, 517]) as is_exam
 from bench_history
@@ -149,6 +149,7 @@ from
         ('build_fact_recommendation_events', 0.3, 1.0, 1.0, 1.1, 0.05)
     ) as facts (job_name, per_session, friday, weekend, exam, idle);
 
+-- What is certain of a day, its calendar and level, is kept apart from its noise: alarms_ceilings.sql is told of it.
 create table bench_rows as
 with wanted as (
     select
@@ -156,6 +157,8 @@ with wanted as (
         bench_day.day,
         bench_day.n,
         job_name,
+        min(bench_day.common_noise) as common_noise,
+        exp(min(own) * pg_temp.normal('own ' || job_name || bench_day.name || bench_day.n)) as own_noise,
         sum(
             size * share * per_session
             * case when bench_calendar.is_weekend then bench_facts.weekend else 1 end
@@ -163,8 +166,7 @@ with wanted as (
             * case when is_idle then power(bench_calendar.idle, bench_facts.idle) else 1 end
             * case when bench_day.is_exam then bench_facts.exam else 1 end
         )
-        * min(bench_day.level)
-        * exp(min(own) * pg_temp.normal('own ' || job_name || bench_day.name || bench_day.n)) as wanted
+        * min(bench_day.level) as certain
     from bench_day
     inner join bench_calendar on bench_day.history = bench_calendar.history and bench_day.n = bench_calendar.n
     inner join bench_school
@@ -183,8 +185,15 @@ select
     day,
     n,
     job_name,
+    certain,
+    common_noise,
     greatest(
-        0, round(power(sqrt(wanted) + pg_temp.normal('count ' || history || job_name || n) / 2, 2) - 0.25)
+        0,
+        round(
+            power(
+                sqrt(certain * common_noise * own_noise) + pg_temp.normal('count ' || history || job_name || n) / 2, 2
+            ) - 0.25
+        )
     )::bigint as rows_counted
 from wanted
 union all
@@ -194,6 +203,8 @@ select
     day,
     n,
     'build_fact_learning_progress' as job_name,
+    null as certain,
+    null as common_noise,
     round(sum(5 * size * (1 + 0.0004 * (n - greatest(first_n, 0)))))::bigint as rows_counted
 from bench_day
 inner join bench_school on bench_day.history = bench_school.history and bench_day.n >= first_n

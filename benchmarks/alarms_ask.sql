@@ -15,7 +15,7 @@ select
     :pass,
     job_name,
     day,
-    expected_rows is not null,
+    not_judged is null,
     is_unusual
 from etl_row_expectations;
 

@@ -1,17 +1,22 @@
 -- What the view said about the histories of alarms.sql: a row per kind and job, per kind (job_name NULL), per job (kind
--- NULL), and one for all. Faults of learning progress stand in its own rows alone: it hardly varies, and would flatter.
--- judged: the view has an expectation for the day; for a fault of all jobs: had it without the fault, for the fault
--- itself can take it away. early: before the first such day.
+-- NULL), and one for all. Learning progress stands in its own rows alone: it hardly varies, and would flatter.
+-- judged: the alarm says that it judges the day; for a fault: says so of the day without the fault.
+-- false alarms: unjudged ones are those on days that it does not judge. early: before the first day that it judges.
+-- ceiling: the share of halvings that could at best be caught (alarms_ceilings.sql), over all job-days.
 with clean as (
     select
         kind,
         bench_judged.*,
         is_ordinary,
+        one,
+        together,
         n < min(n) filter (where is_judged) over (partition by bench_judged.job_name, bench_rows.history) as is_early
     from bench_judged
     inner join bench_rows on bench_judged.job_name = bench_rows.job_name and bench_judged.day = bench_rows.day
     inner join bench_ordinary on bench_rows.history = bench_ordinary.history and bench_rows.day = bench_ordinary.day
     inner join bench_history on bench_rows.history = bench_history.history
+    left join bench_ceilings
+        on bench_judged.job_name = bench_ceilings.job_name and bench_judged.day = bench_ceilings.day
     where pass = 0
 ),
 
@@ -22,7 +27,7 @@ outcomes as (
         clean.is_ordinary,
         factor,
         is_all,
-        case when is_all then clean.is_judged else faulty.is_judged end as is_judged,
+        clean.is_judged,
         faulty.is_unusual as is_caught
     from clean
     inner join bench_faults on clean.job_name = bench_faults.job_name and clean.day = bench_faults.day
@@ -33,45 +38,51 @@ outcomes as (
             and bench_faults.day = faulty.day
 ),
 
+shown as (
+    select
+        job_name,
+        unnest(case job_name when 'build_fact_learning_progress' then array[job_name] else array[job_name, null] end)
+            as shown_as
+    from (select distinct job_name from bench_rows) as names
+),
+
 alarms as (
     select
         kind,
-        shown.job_name,
+        shown_as as job_name,
         count(*) as job_days,
         count(*) filter (where is_early) as early_days,
         count(*) filter (where is_judged) as judged_days,
-        count(*) filter (where is_unusual) as false_alarms
+        count(*) filter (where one > 0.95) as judgeable_days,
+        count(*) filter (where is_unusual and is_judged) as false_alarms,
+        count(*) filter (where is_unusual and not is_judged) as unjudged_alarms,
+        round(avg(one)::numeric, 4)::float8 as one_halved_ceiling,
+        round(avg(together)::numeric, 4)::float8 as all_halved_ceiling
     from clean
-    cross join lateral unnest(array[clean.job_name, null]) as shown (job_name)
-    group by grouping sets ((kind, shown.job_name), (shown.job_name))
+    inner join shown on clean.job_name = shown.job_name
+    group by grouping sets ((kind, shown_as), (shown_as))
 ),
 
 faults as (
     select
         kind,
-        shown.job_name,
+        shown_as as job_name,
         count(*) filter (where not is_all and factor < 1) as one_halved_any_day,
         count(*) filter (where not is_all and factor < 1 and is_caught) as one_halved_any_day_caught,
         count(*) filter (where not is_all and factor < 1 and is_judged) as one_halved,
         count(*) filter (where not is_all and factor < 1 and is_judged and is_caught) as one_halved_caught,
+        count(*) filter (where is_all and factor < 1) as all_halved_any_day,
+        count(*) filter (where is_all and factor < 1 and is_caught) as all_halved_any_day_caught,
         count(*) filter (where is_all and factor < 1 and is_judged) as all_halved,
         count(*) filter (where is_all and factor < 1 and is_judged and is_caught) as all_halved_caught,
         count(*) filter (where is_all and factor < 1 and is_judged and is_ordinary) as all_halved_ordinary,
         count(*) filter (where is_all and factor < 1 and is_judged and is_ordinary and is_caught)
             as all_halved_ordinary_caught,
         count(*) filter (where not is_all and factor > 1 and is_judged) as one_doubled,
-        count(*) filter (where not is_all and factor > 1 and is_judged and is_caught) as one_doubled_caught,
-        count(*) filter (where is_all and factor > 1 and is_judged) as all_doubled,
-        count(*) filter (where is_all and factor > 1 and is_judged and is_caught) as all_doubled_caught
+        count(*) filter (where not is_all and factor > 1 and is_judged and is_caught) as one_doubled_caught
     from outcomes
-    cross join
-        lateral
-        unnest(
-            case outcomes.job_name
-                when 'build_fact_learning_progress' then array[outcomes.job_name] else array[outcomes.job_name, null]
-            end
-        ) as shown (job_name)
-    group by grouping sets ((kind, shown.job_name), (shown.job_name))
+    inner join shown on outcomes.job_name = shown.job_name
+    group by grouping sets ((kind, shown_as), (shown_as))
 )
 
 select
@@ -80,14 +91,14 @@ select
     one_halved_any_day_caught,
     one_halved,
     one_halved_caught,
+    all_halved_any_day,
+    all_halved_any_day_caught,
     all_halved,
     all_halved_caught,
     all_halved_ordinary,
     all_halved_ordinary_caught,
     one_doubled,
-    one_doubled_caught,
-    all_doubled,
-    all_doubled_caught
+    one_doubled_caught
 from alarms
 inner join faults
     on

@@ -105,37 +105,54 @@ def print_alarms(report: dict[str, Any]) -> None:
     jobs = [
         (row["job_name"].removeprefix("build_fact_"), row) for row in figures if row["job_name"] and not row["kind"]
     ]
-    _print_false_alarms("False alarms", [*kinds, *jobs])
-    _print_caught("Faults caught, in % of those on days that are judged (in brackets: of how many)", [*kinds, *jobs])
-    print("Kinds: without faults of learning progress. Ordinary days: no school had a holiday in the week before.")
+    _print_false_alarms([*kinds, *jobs])
+    _print_caught([*kinds, *jobs])
+    _print_ceilings([*kinds, *jobs])
+    print("Kinds: without learning progress. Ordinary days: no school had a holiday in the week before.")
 
 
-def _print_false_alarms(title: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
+def _print_false_alarms(rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
     print_table(
-        title,
-        ("", "job-days", "too early", "judged", "false alarms", "share of job-days"),
+        "False alarms, in % of the job-days that are judged, and those days in % of all",
+        ("", "job-days", "too early", "judged", "could be", "false alarms", "on days not judged", "share"),
         [
             (
                 name,
-                *(row["job_days"], row["early_days"], _percent(row["judged_share"])),
-                *(row["false_alarms"], _percent(row["false_alarm_share"])),
+                *(row["job_days"], row["early_days"], _percent(row["judged_share"]), _percent(row["judgeable_share"])),
+                *(row["false_alarms"] + row["unjudged_alarms"], row["unjudged_alarms"]),
+                _percent(row["false_alarm_share"]),
             )
             for name, row in rows
         ],
     )
 
 
-def _print_caught(title: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    names = ("one_halved", "one_halved_any_day", "all_halved_ordinary", "all_halved", "one_doubled", "all_doubled")
-    titles = ("one halved", "on any day", "all halved, ordinary day", "all halved", "one doubled", "all doubled")
+def _print_caught(rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    names = ("one_halved", "all_halved_ordinary", "all_halved", "one_doubled")
     print_table(
-        title,
-        ("", *titles),
+        "Faults caught, in % of those on days that are judged (in brackets: of how many)",
+        ("", "one halved", "all halved, ordinary day", "all halved", "one doubled"),
+        [(name, *(_caught(row, fault) for fault in names)) for name, row in rows],
+    )
+
+
+def _print_ceilings(rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    print_table(
+        "Halvings caught on any day, judged or not, and those that could at best be caught at 1 % false alarms",
+        ("", "one halved", "at best", "all halved", "at best"),
         [
-            (name, *(f"{_percent(row[f'{fault}_share']) or 'none'} ({row[fault]})" for fault in names))
+            (
+                name,
+                *(_caught(row, "one_halved_any_day"), _percent(row["one_halved_ceiling"])),
+                *(_caught(row, "all_halved_any_day"), _percent(row["all_halved_ceiling"])),
+            )
             for name, row in rows
         ],
     )
+
+
+def _caught(row: dict[str, Any], fault: str) -> str:
+    return f"{_percent(row[f'{fault}_share']) or 'none'} ({row[fault]})"
 
 
 def _percent(share: float | None) -> str | None:

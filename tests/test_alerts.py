@@ -253,7 +253,7 @@ def test_what_is_unusual_is_told_for_three_days(term: Pipeline, clock: Clock, al
     assert told("unusual") == []
 
 
-@pytest.mark.parametrize("share", [0.5, 2, 0])
+@pytest.mark.parametrize("share", [0.5, 0])
 def test_half_the_rows_of_all_facts_or_none_at_all_are_no_holiday(term: Pipeline, share: float) -> None:
     scale(term, [YESTERDAY], share)
     assert told("unusual") == [("unusual", job, YESTERDAY) for job in sorted(EVENTS)]
@@ -262,8 +262,19 @@ def test_half_the_rows_of_all_facts_or_none_at_all_are_no_holiday(term: Pipeline
 def test_a_holiday_is_not_unusual_nor_are_the_days_after_it(term: Pipeline) -> None:
     scale(term, [WEDNESDAY], 0.1)
     assert told("unusual") == []
-    scale(term, [WEDNESDAY], 0.03, ["build_fact_sessions"], hour=2)
+    assert not_judged(term, WEDNESDAY) == dict.fromkeys(EVENTS, "unlike the days before")
+
+
+def test_a_fact_without_rows_is_no_holiday_even_on_a_holiday(term: Pipeline) -> None:
+    scale(term, [WEDNESDAY], 0.1)
+    scale(term, [WEDNESDAY], 0, ["build_fact_sessions"], hour=2)
     assert told("unusual") == [("unusual", "build_fact_sessions", WEDNESDAY)]
+
+
+def test_exams_are_not_unusual_though_they_draw_the_facts_apart(term: Pipeline) -> None:
+    scale(term, [WEDNESDAY], 1.4)
+    scale(term, [WEDNESDAY], 0.8, ["build_fact_homework_events"], hour=2)
+    assert told("unusual") == []
 
 
 def test_a_vacation_is_not_unusual_nor_is_its_end(term: Pipeline) -> None:
@@ -274,12 +285,11 @@ def test_a_vacation_is_not_unusual_nor_is_its_end(term: Pipeline) -> None:
     assert unusual_days(term, TODAY - timedelta(days=21)) == []
 
 
-def test_a_new_school_is_unusual_on_its_first_day_and_first_weekend_at_most(term: Pipeline) -> None:
+@pytest.mark.parametrize("share", [1.3, 1.6, 2])
+def test_a_new_school_is_not_unusual(term: Pipeline, share: float) -> None:
     since = [TODAY - timedelta(days=number) for number in range(1, 16)]
-    scale(term, since, 1.3, FACTS)
+    scale(term, since, share, FACTS if share < 1.5 else EVENTS)
     assert unusual_days(term, since[-1]) == []
-    scale(term, since, 1.6, hour=2)
-    assert {day for _, day in unusual_days(term, since[-1])} == {since[-1], date(2025, 3, 1)}
 
 
 def test_too_little_history_is_never_unusual(pipeline: Pipeline, clock: Clock) -> None:
@@ -287,15 +297,21 @@ def test_too_little_history_is_never_unusual(pipeline: Pipeline, clock: Clock) -
     scale(pipeline, days, 1, FACTS)
     scale(pipeline, days[:1], 0.5, FACTS, hour=2)
     assert told("unusual") == []
+    assert not_judged(pipeline, YESTERDAY) == dict.fromkeys(FACTS, "too little history")
     assert pipeline.warehouse.column("select expected_rows from etl_row_expectations where expected_rows > 0") == []
 
 
-def test_few_rows_are_not_judged(term: Pipeline) -> None:
-    term.warehouse.execute("update etl_job_runs set rows_processed = rows_processed / 100")
-    scale(term, [YESTERDAY], 0.001, ["build_fact_sessions"])
-    judged = term.warehouse.column("select distinct job_name from etl_row_expectations where expected_rows is not null")
-    assert judged == ["build_fact_learning_progress"]
+def test_half_of_few_rows_may_be_chance_but_none_at_all_are_not(term: Pipeline) -> None:
+    term.warehouse.execute("update etl_job_runs set rows_processed = rows_processed / 150")
+    assert not_judged(term, YESTERDAY) == dict.fromkeys(EVENTS, "too few rows")
+    scale(term, [YESTERDAY], 0.5 / 150, ["build_fact_focus_events"])
     assert told("unusual") == []
+    scale(term, [YESTERDAY], 0, ["build_fact_focus_events"], hour=2)
+    assert told("unusual") == [("unusual", "build_fact_focus_events", YESTERDAY)]
+
+
+def test_a_day_that_is_judged_has_no_reason_not_to_be(term: Pipeline) -> None:
+    assert not_judged(term, YESTERDAY) == not_judged(term, SUNDAY) == {}
 
 
 def test_days_that_are_not_complete_are_not_judged(term: Pipeline) -> None:
@@ -307,6 +323,12 @@ def test_days_that_are_not_complete_are_not_judged(term: Pipeline) -> None:
 def test_the_run_record_is_read_once(term: Pipeline) -> None:
     plan = term.warehouse.column("explain select * from etl_row_expectations where day > '2025-03-05'")
     assert sum("on etl_job_runs " in line for line in plan) == 1
+
+
+def not_judged(pipeline: Pipeline, day: date) -> dict[str, str]:
+    """Why facts are not judged on a day; those that are judged are left out."""
+    asked = "select job_name, not_judged from etl_row_expectations where not_judged is not null and day = %(day)s"
+    return {row["job_name"]: row["not_judged"] for row in pipeline.warehouse.rows(asked, day=day)}
 
 
 def unusual_days(pipeline: Pipeline, first_day: date) -> list[tuple[str, date]]:

@@ -1,4 +1,4 @@
--- How many rows were to be expected of the facts' days, of those that are judged. Variables: first_day, last_day.
+-- How many rows were to be expected of the facts' days, of those that are judged or unusual. Variables: first_day, last_day.
 select
     job_name,
     day,
@@ -8,5 +8,5 @@ select
 from etl_row_expectations
 where
     day between :'first_day'::date and :'last_day'::date
-    and expected_rows is not null
+    and (not_judged is null or is_unusual)
 order by job_name, day
