@@ -72,7 +72,7 @@ def test_few_alarms_are_false_and_few_faults_missed(server: AnyServer, tmp_path:
     assert whole["false_alarm_share"] < 0.01
     assert min(whole["one_halved"], whole["all_halved_ordinary"]) > 20
     assert whole["one_halved_share"] > 0.95
-    assert whole["all_halved_ordinary_share"] > 0.85
+    assert whole["all_halved_ordinary_share"] > 0.75  # of some ten days
     assert whole["one_halved_any_day_share"] < whole["one_halved_ceiling"] < 1
 
 
