@@ -68,7 +68,7 @@ def empty_url(databases: Databases) -> Iterator[str]:
     url = databases.create()
     yield url
     _forget()
-    databases.drop(url)
+    databases.drop_soon(url)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def source_url(databases: Databases) -> Iterator[str]:
     url = databases.create_from("source", _make_source)
     yield url
     _forget()
-    databases.drop(url)
+    databases.drop_soon(url)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def warehouse_url(databases: Databases) -> Iterator[str]:
     url = databases.create_from("warehouse", _make_warehouse)
     yield url
     _forget()
-    databases.drop(url)
+    databases.drop_soon(url)
 
 
 @pytest.fixture

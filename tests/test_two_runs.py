@@ -182,7 +182,7 @@ def rich(pipeline: Pipeline, databases: Databases) -> Iterator[Pipeline]:
     rich = Pipeline(Database(url), pipeline.warehouse, pipeline.folder)
     yield rich
     rich.source.close()
-    databases.drop(url)
+    databases.drop_soon(url)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import deque
 from collections.abc import Callable
 
 import psycopg2
@@ -11,6 +12,7 @@ import psycopg2
 from support.server import AnyServer
 
 _numbers = itertools.count(1)
+_LEFT = 4  # databases that wait for being dropped
 
 
 class Databases:
@@ -22,6 +24,7 @@ class Databases:
         self._admin = psycopg2.connect(server.url("postgres"))
         self._admin.autocommit = True
         self._templates: dict[str, str] = {}
+        self._left: deque[str] = deque()
 
     def create(self, template: str = "template0") -> str:
         """A new database; returns its URL."""
@@ -47,10 +50,17 @@ class Databases:
     def drop_template(self, kind: str) -> None:
         """Takes a template away before the test run ends."""
         if name := self._templates.pop(kind, None):
+            self._drop_left()
             self._drop(name)
 
     def drop(self, url: str) -> None:
         self._drop(self.name_of(url))
+
+    def drop_soon(self, url: str) -> None:
+        """Takes a database away some databases later: PostgreSQL sleeps for 0.1 s where a client has only just left."""
+        self._left.append(self.name_of(url))
+        if len(self._left) > _LEFT:
+            self._drop(self._left.popleft())
 
     @staticmethod
     def name_of(url: str) -> str:
@@ -58,9 +68,14 @@ class Databases:
         return url.partition("?")[0].rpartition("/")[2]
 
     def close(self) -> None:
+        self._drop_left()
         for name in self._templates.values():
             self._drop(name)
         self._admin.close()
+
+    def _drop_left(self) -> None:
+        while self._left:
+            self._drop(self._left.popleft())
 
     def _drop(self, name: str) -> None:
         self._execute(f'drop database if exists "{name}" with (force)')

@@ -56,4 +56,4 @@ def prepared(
     forget_connections()
     for database in (pipeline.source, pipeline.warehouse):
         database.close()
-        databases.drop(database.url)
+        databases.drop_soon(database.url)
