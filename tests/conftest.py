@@ -22,6 +22,7 @@ from support.databases import Databases  # noqa: E402
 from support.luigid import Luigid  # noqa: E402
 from support.pipeline import Pipeline  # noqa: E402
 from support.server import AnyServer, server_for_tests  # noqa: E402
+from support.templates import source_template, warehouse_template  # noqa: E402
 from support.world import World  # noqa: E402
 
 
@@ -74,7 +75,7 @@ def empty_url(databases: Databases) -> Iterator[str]:
 @pytest.fixture
 def source_url(databases: Databases) -> Iterator[str]:
     """A source with its tables and indexes, and no rows."""
-    url = databases.create_from("source", _make_source)
+    url = databases.create(source_template(databases))
     yield url
     _forget()
     databases.drop_soon(url)
@@ -83,7 +84,7 @@ def source_url(databases: Databases) -> Iterator[str]:
 @pytest.fixture
 def warehouse_url(databases: Databases) -> Iterator[str]:
     """A migrated warehouse, in which nothing has run."""
-    url = databases.create_from("warehouse", _make_warehouse)
+    url = databases.create(warehouse_template(databases))
     yield url
     _forget()
     databases.drop_soon(url)
@@ -187,20 +188,6 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     """`browser.visit(url)` opens a page; see support/browser.py."""
     yield chromium
     chromium.close_visits()
-
-
-def _make_source(url: str) -> None:
-    database = Database(url)
-    for name in ("schema.sql", "indexes.sql"):
-        database.execute((REPOSITORY / "sql" / "source" / name).read_text())
-    database.close()
-
-
-def _make_warehouse(url: str) -> None:
-    from aivo_luigi.warehouse.migrations import migrate
-
-    migrate(url)
-    _forget()
 
 
 def _forget() -> None:

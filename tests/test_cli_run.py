@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,7 +19,7 @@ import psycopg2
 import pytest
 from support.command import AIVO_ETL, PACKAGE, aivo_etl, environment
 from support.luigid import Luigid
-from support.pipeline import CONFIG, Pipeline
+from support.pipeline import CONFIG, Pipeline, write_config
 from support.runs import DIMENSIONS, FACTS, JOBS, runs
 from support.world import DAY, World
 
@@ -29,6 +30,11 @@ COMMANDS = {
     "build-facts": [job for job in JOBS if job != "sync_dim_user"],
     "facts": [job for job in JOBS if job != "sync_dim_user"],
 }
+
+
+def at_once(folder: Path) -> dict[str, str]:
+    """The variable of a luigi.cfg with which a database that refuses connections is not tried again."""
+    return {"LUIGI_CONFIG_PATH": str(write_config(folder / "luigi.cfg", etl={"retry_seconds": 0}))}
 
 
 def jobs_run(pipeline: Pipeline) -> list[str]:
@@ -142,11 +148,11 @@ def test_a_job_that_fails_before_its_row_is_written_says_why(pipeline: Pipeline,
     connection.close()
 
 
-def test_what_keeps_a_run_from_beginning_has_luigis_exit_code(pipeline: Pipeline) -> None:
+def test_what_keeps_a_run_from_beginning_has_luigis_exit_code(pipeline: Pipeline, tmp_path: Path) -> None:
     future = aivo_etl("run", "--date", "2999-01-01", **pipeline.environment)
     assert future.returncode == pipeline.luigi("RunAll", "--date", "2999-01-01").returncode == 35
     refused = "postgresql://etl:h1dden@127.0.0.1:1/nowhere"
-    nowhere = aivo_etl("run", OLTP_DATABASE_URL=refused, WAREHOUSE_DATABASE_URL=refused)
+    nowhere = aivo_etl("run", OLTP_DATABASE_URL=refused, WAREHOUSE_DATABASE_URL=refused, **at_once(tmp_path))
     assert nowhere.returncode == 35
     for told in (future, nowhere):
         (line,) = told.stderr.splitlines()
@@ -294,12 +300,12 @@ def test_facts_are_named_as_the_options_say() -> None:
     assert list(NAMES) == [*DIMENSIONS, *FACTS]
 
 
-def test_late_says_why_it_failed(pipeline: Pipeline, world: World) -> None:
+def test_late_says_why_it_failed(pipeline: Pipeline, world: World, tmp_path: Path) -> None:
     world.row_of_everything()
     assert aivo_etl("dimensions", f"--date={DAY}", **pipeline.environment).returncode == 0
     unreachable = {**pipeline.environment, "OLTP_DATABASE_URL": "postgresql://etl@127.0.0.1:1/none"}
     assert aivo_etl("facts", f"--date={DAY}", **pipeline.environment).returncode == 0
-    done = aivo_etl("late", f"--date={DAY}", **unreachable)
+    done = aivo_etl("late", f"--date={DAY}", **unreachable, **at_once(tmp_path))
     assert done.returncode == 30
     assert "the source can't be reached" in done.stdout + done.stderr
 

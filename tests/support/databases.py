@@ -33,19 +33,23 @@ class Databases:
         self._execute(f'create database "{name}" template "{template}" strategy file_copy')
         return self.server.url(name)
 
-    def create_from(self, kind: str, prepare: Callable[[str], object]) -> str:
+    def create_from(self, kind: str, prepare: Callable[[str], object], base: str = "template0") -> str:
         """A copy of a template that `prepare` fills once in a test run."""
+        return self.create(self.template(kind, prepare, base))
+
+    def template(self, kind: str, prepare: Callable[[str], object], base: str = "template0") -> str:
+        """The name of a template that `prepare` fills once in a test run, itself a copy of another one."""
         if kind not in self._templates:
-            name = f"{self._prefix}_{kind}"
-            self._execute(f'create database "{name}" template template0')
+            url = self.create(base)
+            name = self.name_of(url)
             try:
-                prepare(self.server.url(name))
+                prepare(url)
             except BaseException:
                 self._drop(name)
                 raise
             self._templates[kind] = name
             self._disconnect(name)
-        return self.create(self._templates[kind])
+        return self._templates[kind]
 
     def drop_template(self, kind: str) -> None:
         """Takes a template away before the test run ends."""

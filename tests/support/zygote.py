@@ -79,7 +79,7 @@ class Zygote:
     ) -> Run:
         """Begins a command, or where the first argument is `exec` the program that follows.
 
-        `environment` is all that it has, `folder` where it runs, `errors` where its standard error goes, if not to `log`.
+        `environment` is all that it has, `folder` where it runs; standard error goes to `errors`, else to `log`, too.
         """
         asked = {"log": str(log), "errors": str(errors or log), "folder": str(folder)}
         return Run(self, int(self.ask(start=list(arguments), environment=dict(environment), **asked)), log)
@@ -121,7 +121,6 @@ def zygote_of(program: str) -> Zygote:
 
 def _luigi() -> Callable[[], object]:
     import luigi.cmdline
-    import yoyo  # noqa: F401
     import yoyo.backends.core.postgresql  # noqa: F401
 
     import aivo_luigi  # noqa: F401
@@ -142,7 +141,7 @@ def _aivo_etl() -> Callable[[], object]:
     import aivo_luigi.operate.plan
     import aivo_luigi.operate.run
     import aivo_luigi.tables
-    import aivo_luigi.warehouse.migrations  # noqa: F401
+    import aivo_luigi.warehouse.migrations
 
     return aivo_luigi.cli.main
 
@@ -211,4 +210,3 @@ def _read_configuration_anew() -> None:
     LuigiConfigParser._instance = None
     if path := os.environ.get("LUIGI_CONFIG_PATH"):
         add_config_path(path)
-
