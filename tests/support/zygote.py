@@ -6,6 +6,7 @@ Each is a process group of its own with its own environment, folder and output, 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import gc
@@ -113,7 +114,9 @@ class Zygote:
 @lru_cache
 def zygote_of(program: str) -> Zygote:
     """The one of this test process, begun when it is first needed; it ends when this process does."""
-    return Zygote(program)
+    zygote = Zygote(program)
+    atexit.register(zygote.close)
+    return zygote
 
 
 # What follows runs in the zygote and in the commands.
