@@ -210,6 +210,6 @@ def _read_configuration_anew() -> None:
     """Luigi reads it when it is imported: as the environment and the folder of the command have it."""
     from luigi.configuration import LuigiConfigParser, add_config_path
 
-    LuigiConfigParser._instance = None
+    LuigiConfigParser.reload()
     if path := os.environ.get("LUIGI_CONFIG_PATH"):
         add_config_path(path)
