@@ -5,15 +5,19 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.clock import Clock, take_over
+from support.database import Database
+from support.databases import Databases
 from support.members import written
 from support.pipeline import Pipeline
+from support.prepared import prepared
 from support.runs import content
 from support.world import DAY, DAY_BEFORE, NEXT_DAY, World, at, uid
 
@@ -22,24 +26,39 @@ from aivo_luigi.jobs import staging
 from aivo_luigi.jobs.compare import compare
 
 GONE = "gone"
+BEGINNING = at("2025-01-14 06:00")
 HISTORY = "select * from learner_skill_history order by learner_id, skill_id, held_from, held_to"
 
 
-@pytest.fixture
-def clock(pipeline: Pipeline) -> Clock:
-    return take_over(pipeline.source, pipeline.warehouse)
-
-
-@pytest.fixture(autouse=True)
-def _school(clock: Clock, world: World, etl_option: Callable[[str, str], None]) -> None:
-    """The pipeline has been there for long: it first looked on the morning of the day before DAY."""
-    etl_option("allow_empty_rebuild", "true")  # anna may be without any state, and she is all there is
+def fill(source: Database) -> None:
+    world = World(source)
     world.tenant()
     world.learner()
     for skill in ("adding", "dividing", "counting"):
         world.skill(skill)
-    clock.set(at("2025-01-14 06:00"))
-    build(DAY_BEFORE)
+
+
+@pytest.fixture
+def pipeline(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """It has been there for long: it first looked on the morning of the day before DAY."""
+
+    def look(source: Database, warehouse: Database) -> None:
+        take_over(source, warehouse).set(BEGINNING)
+        build(DAY_BEFORE)
+
+    yield from prepared(databases, "skill_history", tmp_path, monkeypatch, fill, look)
+
+
+@pytest.fixture
+def clock(pipeline: Pipeline) -> Clock:
+    clock = take_over(pipeline.source, pipeline.warehouse)
+    clock.set(BEGINNING)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def _school(clock: Clock, etl_option: Callable[[str, str], None]) -> None:
+    etl_option("allow_empty_rebuild", "true")  # anna may be without any state, and she is all there is
 
 
 @pytest.fixture

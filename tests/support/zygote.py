@@ -34,17 +34,28 @@ class Run:
     zygote: Zygote
     pid: int
     log: Path
+    code: int | None = None
 
-    def kill(self, number: int, group: bool = False) -> None:
+    def kill(self, number: int = signal.SIGKILL, group: bool = False) -> None:
+        """Sends a signal, to its children, too, if `group`; once it is known to have ended, to nobody."""
+        if self.code is not None and not group:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number) if group else os.kill(self.pid, number)
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        return self.wait(0)
 
     def wait(self, timeout: float) -> int | None:
         """Its exit code (negative: the signal that killed it), or None if it has not ended in time."""
         until = time.monotonic() + timeout
-        while (code := self.zygote.ask(wait=self.pid)) is None and time.monotonic() < until:
-            time.sleep(0.01)
-        return code
+        while self.code is None:
+            self.code = self.zygote.ask(wait=self.pid)
+            if self.code is not None or time.monotonic() >= until:
+                break
+            time.sleep(0.005)
+        return self.code
 
     @property
     def said(self) -> str:
