@@ -77,7 +77,7 @@ def empty_url(databases: Databases) -> Iterator[str]:
 @pytest.fixture
 def source_url(databases: Databases) -> Iterator[str]:
     """A source with its tables and indexes, and no rows."""
-    url = databases.create(source_template(databases))
+    url = databases.next_of(source_template(databases))
     yield url
     _forget()
     databases.drop_soon(url)
@@ -86,7 +86,7 @@ def source_url(databases: Databases) -> Iterator[str]:
 @pytest.fixture
 def warehouse_url(databases: Databases) -> Iterator[str]:
     """A migrated warehouse, in which nothing has run."""
-    url = databases.create(warehouse_template(databases))
+    url = databases.next_of(warehouse_template(databases))
     yield url
     _forget()
     databases.drop_soon(url)
