@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -31,6 +32,12 @@ QUICK = ("test_docs.py", "test_k8s.py", "test_schema.py", "test_sqlfiles.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The histories first: they take longest; hundreds of quick ones last: no process waits for the other's."""
     items.sort(key=lambda item: (item.path.name != "test_properties.py", item.path.name in QUICK))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays: Python needn't look through it, again and again, for what could go."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
