@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from luigi.cmdline_parser import CmdlineParser
-from support.command import AIVO_ETL, aivo_etl, environment
+from support.command import AIVO_ETL, aivo_etl, aivo_etl_afresh, environment
 from support.database import Database
 from support.databases import Databases
 from support.pipeline import Pipeline, write_config
@@ -99,7 +99,7 @@ def schema(url: str) -> list[str]:
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_names_every_command_and_starts_nothing(option: str) -> None:
-    shown = aivo_etl(option, HOME="/nowhere")
+    shown = aivo_etl_afresh(option, HOME="/nowhere")
     assert (shown.returncode, shown.stderr) == (0, "")
     for name, command in main.commands.items():
         assert name in shown.stdout
@@ -111,7 +111,7 @@ def test_help_names_every_command_and_starts_nothing(option: str) -> None:
 
 
 def test_the_command_knows_its_version() -> None:
-    assert importlib.metadata.version("aivo_luigi") in aivo_etl("--version").stdout
+    assert importlib.metadata.version("aivo_luigi") in aivo_etl_afresh("--version").stdout
 
 
 @pytest.mark.parametrize("task", TASKS)

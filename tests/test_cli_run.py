@@ -17,18 +17,18 @@ from typing import Any
 import psutil
 import psycopg2
 import pytest
-from support.command import AIVO_ETL, PACKAGE, aivo_etl, environment
+from support.command import AIVO_ETL, PACKAGE, aivo_etl, aivo_etl_afresh, environment
 from support.luigid import Luigid
 from support.pipeline import CONFIG, Pipeline, write_config
 from support.runs import DIMENSIONS, FACTS, JOBS, runs
 from support.world import DAY, World
 
+from aivo_luigi.cli import main
+
 COMMANDS = {
     "run": JOBS,
     "sync-dimensions": DIMENSIONS,
-    "dimensions": DIMENSIONS,
     "build-facts": [job for job in JOBS if job != "sync_dim_user"],
-    "facts": [job for job in JOBS if job != "sync_dim_user"],
 }
 
 
@@ -61,13 +61,18 @@ def held(pipeline: Pipeline, world: World) -> Iterator[Any]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_runs_the_jobs_of_its_task(command: str, pipeline: Pipeline, world: World) -> None:
     world.row_of_everything()
-    done = aivo_etl(command, f"--date={DAY}", **pipeline.environment)
+    done = aivo_etl_afresh(command, f"--date={DAY}", **pipeline.environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert jobs_run(pipeline) == sorted(COMMANDS[command])
     for job in COMMANDS[command]:
         assert re.search(rf"^{job} {DAY}: done, \d+ rows in \d+\.\d\d s$", done.stdout, re.MULTILINE), done.stdout
     assert f"{len(COMMANDS[command])} done: " in done.stdout.splitlines()[-1]
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(("short", "long"), [("dimensions", "sync-dimensions"), ("facts", "build-facts")])
+def test_a_short_name_is_the_same_command(short: str, long: str) -> None:
+    assert main.commands[short] is main.commands[long]
 
 
 FOREIGN = """
@@ -263,7 +268,7 @@ def test_help_imports_neither_luigi_nor_a_driver() -> None:
 
 def test_the_shell_completes_commands_and_jobs() -> None:
     words = {"COMP_WORDS": "aivo-etl run-job --job build_fact_s", "COMP_CWORD": "3"}
-    shown = aivo_etl(_AIVO_ETL_COMPLETE="bash_complete", **words)
+    shown = aivo_etl_afresh(_AIVO_ETL_COMPLETE="bash_complete", **words)
     assert shown.stdout.split(",")[-1].strip() == "build_fact_sessions"
 
 
