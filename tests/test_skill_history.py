@@ -485,14 +485,24 @@ def test_a_build_that_fails_takes_the_history_back_with_it(pipeline: Pipeline, w
     assert held(pipeline) == [(0.5, at("10:00")), (0.9, at("13:00"))]
 
 
+def wait_until_waiting(pipeline: Pipeline, number: int) -> None:
+    """Until so many sessions of the warehouse wait for a lock."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 30
+    while pipeline.warehouse.value(waiting) < number:
+        assert time.monotonic() < deadline, "nobody waits"
+        time.sleep(0.02)
+
+
 def test_two_days_built_at_once_lose_no_state(pipeline: Pipeline, world: World, clock: Clock) -> None:
     """The second read waits for the first to be merged, and only then looks at the source."""
     world.skill_state("adding", 0.5, updated_at=at("10:00"))
     world.skill_state("counting", 0.5, updated_at=at("10:00"))
     pipeline.warehouse.execute(
         "create function dawdle() returns trigger language plpgsql as"
-        " $$ begin perform pg_sleep(0.8); return null; end $$;"
-        " create trigger dawdle after insert on learner_skill_history for each statement execute function dawdle()"
+        " $$ begin perform pg_advisory_xact_lock_shared(1); return null; end $$;"
+        " create trigger dawdle after insert on learner_skill_history for each statement execute function dawdle();"
+        " select pg_advisory_lock(1)"
     )
     clock.set(at("2025-01-17 00:05"))
     results: list[JobResult] = []
@@ -500,14 +510,14 @@ def test_two_days_built_at_once_lose_no_state(pipeline: Pipeline, world: World, 
         threading.Thread(target=lambda day=day: results.append(job_build_fact_learning_progress(day, force=True)))
         for day in (DAY, NEXT_DAY)
     ]
-    threads[0].start()
-    time.sleep(0.3)
-    threads[1].start()
-    time.sleep(0.2)
+    for waiting, thread in enumerate(threads, start=1):
+        thread.start()
+        wait_until_waiting(pipeline, waiting)
     world.skill_state("dividing", 0.9, updated_at=at("2025-01-15 11:00"))
     pipeline.source.update(
         "learner_skill_states", uid("anna adding"), mastery_level=0.9, updated_at=at("2025-01-16 10:00")
     )
+    pipeline.warehouse.value("select pg_advisory_unlock(1)")
     for thread in threads:
         thread.join(timeout=30)
     assert [(result.status, result.error_message) for result in results] == [("SUCCESS", None)] * 2
