@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --python-version 3.11 --python-platform linux
 
-.PHONY: help setup demo test lint format lock faults bench check docs clean
+.PHONY: help setup demo test histories lint format lock faults bench check docs clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 setup:  ## .venv with everything for development
@@ -13,6 +13,8 @@ demo:  ## run a day on the embedded demo
 	$(BIN)/luigi --module aivo_luigi RunAll --date 2025-01-15
 test:  ## all tests
 	$(BIN)/python -m pytest -n 2
+histories:  ## the property tests at length: 200 histories of 20 steps
+	AIVO_TEST_EXAMPLES=200 AIVO_TEST_STEPS=20 $(BIN)/python -m pytest -n 2 tests/test_properties.py
 lint:  ## ruff, mypy and sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

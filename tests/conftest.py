@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -22,12 +23,21 @@ from support.databases import Databases  # noqa: E402
 from support.luigid import Luigid  # noqa: E402
 from support.pipeline import Pipeline  # noqa: E402
 from support.server import AnyServer, server_for_tests  # noqa: E402
+from support.templates import source_template, warehouse_template  # noqa: E402
 from support.world import World  # noqa: E402
+
+QUICK = ("test_docs.py", "test_k8s.py", "test_schema.py", "test_sqlfiles.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The histories first: they take longest, and at the end one process would wait for the other."""
-    items.sort(key=lambda item: item.path.name != "test_properties.py")
+    """The histories first: they take longest; hundreds of quick ones last: no process waits for the other's."""
+    items.sort(key=lambda item: (item.path.name != "test_properties.py", item.path.name in QUICK))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays: Python needn't look through it, again and again, for what could go."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -68,25 +78,25 @@ def empty_url(databases: Databases) -> Iterator[str]:
     url = databases.create()
     yield url
     _forget()
-    databases.drop(url)
+    databases.drop_soon(url)
 
 
 @pytest.fixture
 def source_url(databases: Databases) -> Iterator[str]:
     """A source with its tables and indexes, and no rows."""
-    url = databases.create_from("source", _make_source)
+    url = databases.next_of(source_template(databases))
     yield url
     _forget()
-    databases.drop(url)
+    databases.drop_soon(url)
 
 
 @pytest.fixture
 def warehouse_url(databases: Databases) -> Iterator[str]:
     """A migrated warehouse, in which nothing has run."""
-    url = databases.create_from("warehouse", _make_warehouse)
+    url = databases.next_of(warehouse_template(databases))
     yield url
     _forget()
-    databases.drop(url)
+    databases.drop_soon(url)
 
 
 @pytest.fixture
@@ -187,20 +197,6 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     """`browser.visit(url)` opens a page; see support/browser.py."""
     yield chromium
     chromium.close_visits()
-
-
-def _make_source(url: str) -> None:
-    database = Database(url)
-    for name in ("schema.sql", "indexes.sql"):
-        database.execute((REPOSITORY / "sql" / "source" / name).read_text())
-    database.close()
-
-
-def _make_warehouse(url: str) -> None:
-    from aivo_luigi.warehouse.migrations import migrate
-
-    migrate(url)
-    _forget()
 
 
 def _forget() -> None:

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.clock import Clock, with_clock
+from support.database import Database
+from support.databases import Databases
 from support.members import written
 from support.pipeline import Pipeline
+from support.prepared import prepared as copies_of
 from support.runs import FACTS, JOBS
 from support.world import CREATED, DAY, World, at, uid
 
@@ -383,8 +388,9 @@ def run(job: str, force: bool = False) -> JobResult:
     return result
 
 
-def built(job: str, pipeline: Pipeline, world: World) -> None:
-    """A world in which a job has run, and in which there is something to do for it when it runs again."""
+def fill(source: Database) -> None:
+    """A world in which each job has something to do."""
+    world = World(source)
     world.tenant()
     world.learner()
     world.tenant("another tenant")
@@ -394,22 +400,50 @@ def built(job: str, pipeline: Pipeline, world: World) -> None:
     for name in ("adding", "dropped", "another skill"):
         world.skill(name)
     world.session()
-    world.event("FOCUS_BREAK_STARTED", metadata={"durationSeconds": 30})
+    world.event("FOCUS_BREAK_STARTED", "a break", metadata={"durationSeconds": 30})
     world.submission(session="lesson", step_count=2, steps_completed=1)
     world.response(world.step(hint_revealed=True), is_correct=True)
     world.skill_state(mastery_level=0.9)
     world.recommendation(was_accepted=True)
-    assert run(job).status == "SUCCESS"
-    change, school = pipeline.source.update, uid("school")
-    change("tenants", school, name="Oak", updated_at=CHANGED)
-    change("learners", uid("anna"), grade_level=4, updated_at=CHANGED)
-    change("users", uid("teacher"), role="PARENT", updated_at=CHANGED)
-    change("users", uid("leaver"), deleted_at=CHANGED)
-    change("skills", uid("adding"), name="Adding", updated_at=CHANGED)
-    change("skills", uid("dropped"), deleted_at=CHANGED)
+
+
+def change(pipeline: Pipeline) -> None:
+    """What a job finds to do when it runs again."""
+    update, world = pipeline.source.update, World(pipeline.source)
+    update("tenants", uid("school"), name="Oak", updated_at=CHANGED)
+    update("learners", uid("anna"), grade_level=4, updated_at=CHANGED)
+    update("users", uid("teacher"), role="PARENT", updated_at=CHANGED)
+    update("users", uid("leaver"), deleted_at=CHANGED)
+    update("skills", uid("adding"), name="Adding", updated_at=CHANGED)
+    update("skills", uid("dropped"), deleted_at=CHANGED)
     world.user("newcomer")
     world.skill("new")
     pipeline.warehouse.execute("update dim_subject set subject_name = 'Sums' where subject_code = 'MATH'")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def templates(databases: Databases) -> Iterator[None]:
+    """Those of `built`: nobody else wants them."""
+    yield
+    for job in JOBS:
+        for kind in ("source", "warehouse"):
+            databases.drop_template(f"checks_{job}_{kind}")
+
+
+@pytest.fixture
+def built(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Pipeline]]:
+    """`built(job)`: a world in which a job has run, and in which there is something to do for it when it runs again."""
+
+    def build(job: str) -> Iterator[Pipeline]:
+        def once(source: Database, warehouse: Database) -> None:
+            assert run(job).status == "SUCCESS"
+
+        for pipeline in copies_of(databases, f"checks_{job}", tmp_path, monkeypatch, fill, once):
+            change(pipeline)
+            yield pipeline
+
+    with ExitStack() as stack:
+        yield lambda job: stack.enter_context(contextmanager(build)(job))
 
 
 def prepared(job: str, pipeline: Pipeline, source: str = "") -> None:
@@ -436,9 +470,9 @@ def test_every_promise_is_broken_once() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_that_keeps_its_promises_says_nothing_of_them(
-    pipeline: Pipeline, world: World, caplog: pytest.LogCaptureFixture, job: str
+    built: Callable[[str], Pipeline], caplog: pytest.LogCaptureFixture, job: str
 ) -> None:
-    built(job, pipeline, world)
+    pipeline = built(job)
     prepared(job, pipeline)
     with caplog.at_level(logging.INFO, "luigi-interface"):
         result = run(job, force=True)
@@ -458,9 +492,9 @@ def breaks_and_changes_nothing(pipeline: Pipeline, broken: Break) -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_each_promise_broken_by_a_trigger_fails_the_job_and_changes_nothing(
-    pipeline: Pipeline, world: World, job: str
+    built: Callable[[str], Pipeline], job: str
 ) -> None:
-    built(job, pipeline, world)
+    pipeline = built(job)
     prepared(job, pipeline)
     for broken in BREAKS:
         if broken.job == job and broken.fails and broken.is_undone_easily:
@@ -471,17 +505,17 @@ def test_each_promise_broken_by_a_trigger_fails_the_job_and_changes_nothing(
 @pytest.mark.parametrize(
     "broken", [broken for broken in BREAKS if broken.fails and not broken.is_undone_easily], ids=name_of
 )
-def test_a_broken_promise_fails_the_job_and_changes_nothing(pipeline: Pipeline, world: World, broken: Break) -> None:
-    built(broken.job, pipeline, world)
+def test_a_broken_promise_fails_the_job_and_changes_nothing(built: Callable[[str], Pipeline], broken: Break) -> None:
+    pipeline = built(broken.job)
     prepared(broken.job, pipeline, broken.source)
     breaks_and_changes_nothing(pipeline, broken)
 
 
 @pytest.mark.parametrize("broken", [broken for broken in BREAKS if not broken.fails], ids=name_of)
 def test_a_broken_warning_is_logged_and_the_load_stands(
-    pipeline: Pipeline, world: World, caplog: pytest.LogCaptureFixture, broken: Break
+    built: Callable[[str], Pipeline], caplog: pytest.LogCaptureFixture, broken: Break
 ) -> None:
-    built(broken.job, pipeline, world)
+    pipeline = built(broken.job)
     prepared(broken.job, pipeline, broken.source)
     before = written(pipeline, table_of(broken.job))
     if broken.warehouse:
@@ -496,9 +530,10 @@ def test_a_broken_warning_is_logged_and_the_load_stands(
 
 
 @pytest.mark.parametrize("job", [job for job in FACTS if job != "build_fact_learning_progress"])
-def test_a_day_whose_rows_get_lost_fails_and_changes_nothing(pipeline: Pipeline, world: World, job: str) -> None:
+def test_a_day_whose_rows_get_lost_fails_and_changes_nothing(built: Callable[[str], Pipeline], job: str) -> None:
     """Rows of a learner whom nobody knows, and whom the warehouse refuses to infer. Progress has sums for it."""
-    built(job, pipeline, world)
+    pipeline = built(job)
+    world = World(pipeline.source)
     before = written(pipeline, table_of(job))
     pipeline.warehouse.execute(no_row("insert", "dim_learner"))
     world.session("other lesson", learner="nobody")
@@ -605,9 +640,9 @@ SOURCE_OF = {
 # Sessions are in test_errors.py. A past day of learning progress can't become empty: its history stays.
 @pytest.mark.parametrize("job", SOURCE_OF)
 def test_a_full_day_becomes_empty_only_where_it_is_allowed(
-    pipeline: Pipeline, world: World, etl_option: Callable[[str, str], None], job: str
+    built: Callable[[str], Pipeline], etl_option: Callable[[str, str], None], job: str
 ) -> None:
-    built(job, pipeline, world)
+    pipeline = built(job)
     before = written(pipeline, table_of(job))
     pipeline.source.execute(f"delete from {SOURCE_OF[job]}")
     result = run(job, force=True)

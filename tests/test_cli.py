@@ -7,16 +7,17 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from luigi.cmdline_parser import CmdlineParser
-from support.command import AIVO_ETL, aivo_etl, environment
+from support.command import AIVO_ETL, aivo_etl, aivo_etl_afresh, environment
 from support.database import Database
 from support.databases import Databases
-from support.pipeline import Pipeline
+from support.pipeline import Pipeline, write_config
 from support.world import World
 
 import aivo_luigi
@@ -68,7 +69,8 @@ def test_status_shows_what_ran_and_why_it_failed(pipeline: Pipeline) -> None:
     assert 'relation "users" does not exist' in " ".join(shown.split())
 
 
-def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch, etl_option: Callable[[str, str], None]) -> None:
+    etl_option("retry_seconds", "0")
     monkeypatch.setenv("WAREHOUSE_DATABASE_URL", "postgresql://etl:hidden@127.0.0.1:1/x")
     monkeypatch.setenv("OLTP_DATABASE_URL", "postgresql://etl:hidden@127.0.0.1:1/x")
     for command in ("migrate", "status"):
@@ -97,7 +99,7 @@ def schema(url: str) -> list[str]:
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_names_every_command_and_starts_nothing(option: str) -> None:
-    shown = aivo_etl(option, HOME="/nowhere")
+    shown = aivo_etl_afresh(option, HOME="/nowhere")
     assert (shown.returncode, shown.stderr) == (0, "")
     for name, command in main.commands.items():
         assert name in shown.stdout
@@ -109,7 +111,7 @@ def test_help_names_every_command_and_starts_nothing(option: str) -> None:
 
 
 def test_the_command_knows_its_version() -> None:
-    assert importlib.metadata.version("aivo_luigi") in aivo_etl("--version").stdout
+    assert importlib.metadata.version("aivo_luigi") in aivo_etl_afresh("--version").stdout
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -238,7 +240,9 @@ def test_a_wrong_use_says_how_to_get_help(arguments: list[str]) -> None:
     ],
     ids=["no source", "no warehouse", "another database", "refused"],
 )
-def test_the_command_fails_in_one_line(command: str, urls: dict[str, str], words: list[str]) -> None:
+def test_the_command_fails_in_one_line(command: str, urls: dict[str, str], words: list[str], tmp_path: Path) -> None:
+    at_once = write_config(tmp_path / "luigi.cfg", etl={"retry_seconds": 0})
+    urls = {**urls, "LUIGI_CONFIG_PATH": str(at_once)}
     told = aivo_etl(command, **urls)
     assert (told.returncode, told.stdout) == (1, "")
     (line,) = told.stderr.splitlines()

@@ -12,26 +12,31 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg2
 import pytest
-from support.command import AIVO_ETL, PACKAGE, aivo_etl, environment
+from support.command import AIVO_ETL, PACKAGE, aivo_etl, aivo_etl_afresh, environment
 from support.luigid import Luigid
-from support.pipeline import CONFIG, Pipeline
+from support.pipeline import CONFIG, Pipeline, write_config
 from support.runs import DIMENSIONS, FACTS, JOBS, runs
 from support.world import DAY, World
 
 from aivo_luigi.operate.forks import no_forks
+from aivo_luigi.cli import main
 
 COMMANDS = {
     "run": JOBS,
     "sync-dimensions": DIMENSIONS,
-    "dimensions": DIMENSIONS,
     "build-facts": [job for job in JOBS if job != "sync_dim_user"],
-    "facts": [job for job in JOBS if job != "sync_dim_user"],
 }
+
+
+def at_once(folder: Path) -> dict[str, str]:
+    """The variable of a luigi.cfg with which a database that refuses connections is not tried again."""
+    return {"LUIGI_CONFIG_PATH": str(write_config(folder / "luigi.cfg", etl={"retry_seconds": 0}))}
 
 
 def jobs_run(pipeline: Pipeline) -> list[str]:
@@ -58,13 +63,18 @@ def held(pipeline: Pipeline, world: World) -> Iterator[Any]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_runs_the_jobs_of_its_task(command: str, pipeline: Pipeline, world: World) -> None:
     world.row_of_everything()
-    done = aivo_etl(command, f"--date={DAY}", **pipeline.environment)
+    done = aivo_etl_afresh(command, f"--date={DAY}", **pipeline.environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert jobs_run(pipeline) == sorted(COMMANDS[command])
     for job in COMMANDS[command]:
         assert re.search(rf"^{job} {DAY}: done, \d+ rows in \d+\.\d\d s$", done.stdout, re.MULTILINE), done.stdout
     assert f"{len(COMMANDS[command])} done: " in done.stdout.splitlines()[-1]
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(("short", "long"), [("dimensions", "sync-dimensions"), ("facts", "build-facts")])
+def test_a_short_name_is_the_same_command(short: str, long: str) -> None:
+    assert main.commands[short] is main.commands[long]
 
 
 FOREIGN = """
@@ -145,11 +155,11 @@ def test_a_job_that_fails_before_its_row_is_written_says_why(pipeline: Pipeline,
     connection.close()
 
 
-def test_what_keeps_a_run_from_beginning_has_luigis_exit_code(pipeline: Pipeline) -> None:
+def test_what_keeps_a_run_from_beginning_has_luigis_exit_code(pipeline: Pipeline, tmp_path: Path) -> None:
     future = aivo_etl("run", "--date", "2999-01-01", **pipeline.environment)
     assert future.returncode == pipeline.luigi("RunAll", "--date", "2999-01-01").returncode == 35
     refused = "postgresql://etl:h1dden@127.0.0.1:1/nowhere"
-    nowhere = aivo_etl("run", OLTP_DATABASE_URL=refused, WAREHOUSE_DATABASE_URL=refused)
+    nowhere = aivo_etl("run", OLTP_DATABASE_URL=refused, WAREHOUSE_DATABASE_URL=refused, **at_once(tmp_path))
     assert nowhere.returncode == 35
     for told in (future, nowhere):
         (line,) = told.stderr.splitlines()
@@ -260,7 +270,7 @@ def test_help_imports_neither_luigi_nor_a_driver() -> None:
 
 def test_the_shell_completes_commands_and_jobs() -> None:
     words = {"COMP_WORDS": "aivo-etl run-job --job build_fact_s", "COMP_CWORD": "3"}
-    shown = aivo_etl(_AIVO_ETL_COMPLETE="bash_complete", **words)
+    shown = aivo_etl_afresh(_AIVO_ETL_COMPLETE="bash_complete", **words)
     assert shown.stdout.split(",")[-1].strip() == "build_fact_sessions"
 
 
@@ -297,12 +307,12 @@ def test_facts_are_named_as_the_options_say() -> None:
     assert list(NAMES) == [*DIMENSIONS, *FACTS]
 
 
-def test_late_says_why_it_failed(pipeline: Pipeline, world: World) -> None:
+def test_late_says_why_it_failed(pipeline: Pipeline, world: World, tmp_path: Path) -> None:
     world.row_of_everything()
     assert aivo_etl("dimensions", f"--date={DAY}", **pipeline.environment).returncode == 0
     unreachable = {**pipeline.environment, "OLTP_DATABASE_URL": "postgresql://etl@127.0.0.1:1/none"}
     assert aivo_etl("facts", f"--date={DAY}", **pipeline.environment).returncode == 0
-    done = aivo_etl("late", f"--date={DAY}", **unreachable)
+    done = aivo_etl("late", f"--date={DAY}", **unreachable, **at_once(tmp_path))
     assert done.returncode == 30
     assert "the source can't be reached" in done.stdout + done.stderr
 

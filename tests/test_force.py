@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.database import Database
+from support.databases import Databases
+from support.pipeline import Pipeline
+from support.prepared import prepared
 from support.runs import DIMENSIONS, FACTS, JOBS
-from support.world import DAY, DAY_BEFORE, NEXT_DAY, at
+from support.world import DAY, DAY_BEFORE, NEXT_DAY, World, at
 
 import aivo_luigi
 from aivo_luigi.jobs.completeness import forget_answers
@@ -24,9 +29,9 @@ TABLES = (
 )
 
 
-@pytest.fixture
-def built(pipeline: Any, world: Any) -> Any:
-    """A pipeline whose source has a few rows of everything, and whose DAY is built."""
+def fill(source: Database) -> None:
+    """A few rows of everything."""
+    world = World(source)
     for tenant in ("school", "college"):
         world.tenant(tenant)
         world.learner(f"{tenant} learner", tenant=tenant)
@@ -44,8 +49,16 @@ def built(pipeline: Any, world: Any) -> Any:
             world.recommendation(name, skill=f"{tenant} adding", created_at=time, **whose)
         world.event("FOCUS_BREAK_ENDED", session=f"{tenant} {DAY}", metadata={"durationSeconds": "soon"}, **whose)
         world.skill_state(f"{tenant} adding", 0.5, **whose)
-    run(pipeline)
-    return pipeline
+
+
+@pytest.fixture
+def built(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """A pipeline whose source has a few rows of everything, and whose DAY is built."""
+
+    def build(source: Database, warehouse: Database) -> None:
+        run(Pipeline(source, warehouse, tmp_path))
+
+    yield from prepared(databases, "forced", tmp_path, monkeypatch, fill, build)
 
 
 def run(pipeline: Any, task: Any = aivo_luigi.RunAll, day: date = DAY, **parameters: Any) -> None:
@@ -151,8 +164,8 @@ def test_the_facts_wait_for_the_forced_dimensions_and_the_events_for_the_forced_
 # What comes out
 
 
-def test_force_picks_up_what_has_changed(built, world):
-    world.session("late", tenant="school", learner="school learner")
+def test_force_picks_up_what_has_changed(built):
+    World(built.source).session("late", tenant="school", learner="school learner")
     run(built)
     assert built.warehouse.value("select count(*) from fact_sessions") == 2
     run(built, aivo_luigi.BuildFactSessions, force="again")

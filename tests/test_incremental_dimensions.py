@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +15,11 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 from support.clock import Clock, take_over
+from support.database import Database
+from support.databases import Databases
 from support.members import written
 from support.pipeline import Pipeline
+from support.prepared import prepared as copies_of
 from support.world import CREATED, World, at, uid
 
 import aivo_luigi
@@ -46,6 +52,7 @@ TENANTS = Kind("tenants", "tenant", "name", "tenant_name", "is_current", "Elm")
 LEARNERS = Kind("learners", "learner", "grade_level", "grade_level", "is_current", 4)
 USERS = Kind("users", "user", "role", "role", "is_active", "SUPPORT")
 SKILLS = Kind("skills", "skill", "name", "skill_name", "is_active", "new")
+KINDS = [TENANTS, LEARNERS, USERS, SKILLS]
 
 
 class Members:
@@ -54,6 +61,12 @@ class Members:
     def __init__(self, kind: Kind, pipeline: Pipeline, world: World, clock: Clock) -> None:
         self.kind, self.pipeline, self.world, self.clock = kind, pipeline, world, clock
         self.source, self.warehouse = pipeline.source, pipeline.warehouse
+
+    def begin(self) -> None:
+        """The tenants are known at nine."""
+        self.clock.set(at("2025-01-15 09:00"))
+        if self.kind in (LEARNERS, USERS):
+            assert aivo_luigi.job_sync_dim_tenant(DAY).status == "SUCCESS"
 
     def add(self, name: str, **columns: Any) -> UUID:
         build: Callable[..., UUID] = getattr(self.world, self.kind.what)
@@ -103,7 +116,7 @@ class Members:
         return row["read_at"], row["reconciled_at"]
 
     def index(self, definition: str = "{table} (updated_at)") -> None:
-        self.source.execute(f"create index changed on {definition.format(table=self.kind.table)}")
+        index(self.source, self.kind, definition)
 
 
 @pytest.fixture
@@ -111,37 +124,78 @@ def clock(pipeline: Pipeline) -> Clock:
     return take_over(pipeline.source, pipeline.warehouse)
 
 
-def prepared(kind: Kind, pipeline: Pipeline, world: World, clock: Clock) -> Members:
-    clock.set(at("2025-01-15 09:00"))
+def arrive(kind: Kind, world: World) -> None:
+    """The members in the source, and the tenant of those that have one."""
     if kind in (LEARNERS, USERS):
         world.tenant()
-        assert aivo_luigi.job_sync_dim_tenant(DAY).status == "SUCCESS"
-    members = Members(kind, pipeline, world, clock)
+    build: Callable[..., UUID] = getattr(world, kind.what)
     for number in range(NUMBER):
-        members.add(f"m{number}")
+        build(f"m{number}")
+
+
+def index(source: Database, kind: Kind, definition: str = "{table} (updated_at)") -> None:
+    source.execute(f"create index changed on {definition.format(table=kind.table)}")
+
+
+def prepared(kind: Kind, pipeline: Pipeline, world: World, clock: Clock) -> Members:
+    arrive(kind, world)
+    members = Members(kind, pipeline, world, clock)
+    members.begin()
     return members
 
 
-@pytest.fixture(params=[TENANTS, LEARNERS, USERS, SKILLS], ids=lambda kind: kind.table)
-def unread(request: pytest.FixtureRequest, pipeline: Pipeline, world: World, clock: Clock) -> Members:
-    return prepared(request.param, pipeline, world, clock)
+Copies = Callable[[Kind, bool], Members]
 
 
 @pytest.fixture
-def members(unread: Members) -> Members:
+def copies(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Copies]:
+    """`copies(kind, read)`: its members, unread; or read as a whole at ten, from a source with an index."""
+
+    def copy(kind: Kind, read: bool) -> Iterator[Members]:
+        def fill(source: Database) -> None:
+            arrive(kind, World(source))
+            if read:
+                index(source, kind)
+
+        def build(source: Database, warehouse: Database) -> None:
+            members = Members(kind, Pipeline(source, warehouse, tmp_path), World(source), take_over(source, warehouse))
+            members.begin()
+            if read:
+                assert members.read_at("10:00") == NUMBER
+
+        name = f"{'read' if read else 'unread'}_{kind.table}"
+        for pipeline in copies_of(databases, name, tmp_path, monkeypatch, fill, build):
+            clock = take_over(pipeline.source, pipeline.warehouse)
+            clock.set(at("10:00" if read else "09:00"))
+            yield Members(kind, pipeline, World(pipeline.source), clock)
+
+    with ExitStack() as stack:
+        yield lambda kind, read: stack.enter_context(contextmanager(copy)(kind, read))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def templates(databases: Databases) -> Iterator[None]:
+    """Those of `copies`: nobody else wants them."""
+    yield
+    for kind, read, what in product(KINDS, ("read", "unread"), ("source", "warehouse")):
+        databases.drop_template(f"{read}_{kind.table}_{what}")
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.table)
+def unread(request: pytest.FixtureRequest, copies: Copies) -> Members:
+    return copies(request.param, False)
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.table)
+def members(request: pytest.FixtureRequest, copies: Copies) -> Members:
     """Read as a whole at ten, from a source with an index."""
-    unread.index()
-    assert unread.read_at("10:00") == NUMBER
-    return unread
+    return copies(request.param, True)
 
 
 @pytest.fixture
-def learners(pipeline: Pipeline, world: World, clock: Clock) -> Members:
+def learners(copies: Copies) -> Members:
     """The same, learners alone."""
-    made = prepared(LEARNERS, pipeline, world, clock)
-    made.index()
-    assert made.read_at("10:00") == NUMBER
-    return made
+    return copies(LEARNERS, True)
 
 
 # What is read
@@ -318,15 +372,13 @@ def test_a_user_who_was_inactive_and_is_gone_makes_no_difference(
     assert users.sync_at("12:00").rows_deleted == 1
 
 
-def test_an_inferred_member_is_completed_whatever_time_its_row_says(
-    learners: Members, pipeline: Pipeline, world: World
-) -> None:
-    world.session(learner="late", started_at=at("2025-01-14 10:00"))
+def test_an_inferred_member_is_completed_whatever_time_its_row_says(learners: Members) -> None:
+    learners.world.session(learner="late", started_at=at("2025-01-14 10:00"))
     assert aivo_luigi.job_build_fact_sessions(DAY).status == "SUCCESS"
     assert learners.read_at("11:00") == 0
     learners.add("late", updated_at=LONG_AGO)
     assert learners.sync_at("12:00").rows_updated == 1
-    assert pipeline.warehouse.value("select count(*) from dim_learner where is_inferred") == 0
+    assert learners.warehouse.value("select count(*) from dim_learner where is_inferred") == 0
 
 
 # What only a whole read finds

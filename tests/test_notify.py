@@ -370,7 +370,7 @@ def test_a_job_that_fails_mails_why_in_one_line(
 def test_what_cannot_be_scheduled_is_mailed_without_a_password(pipeline: Pipeline, box: Mailbox) -> None:
     gone = f"postgresql://etl:h1dden%2Fpart@127.0.0.1:{free_port()}/nowhere?password=h1dden%2Fpart"
     variables = {"OLTP_DATABASE_URL": gone, "WAREHOUSE_DATABASE_URL": gone, "ETL_DEBUG": "true"}
-    assert pipeline.luigi("SyncDimSubject", config=box.config, env=variables).returncode == 35
+    assert pipeline.luigi("SyncDimSubject", "--etl-retry-seconds=0", config=box.config, env=variables).returncode == 35
     (mail,) = box.mails
     assert "the warehouse can't be reached" in text_of(mail)
     kept_to_itself(box)

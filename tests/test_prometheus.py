@@ -14,6 +14,7 @@ from support.manifests import K8S, build
 
 FOLDER = K8S / "prometheus"
 GROUPS = yaml.safe_load((FOLDER / "rules.yaml").read_text(encoding="utf-8"))["groups"]
+TESTS = ["rules.test.yaml", "rules.month.test.yaml"]
 RULES = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 
 
@@ -32,7 +33,7 @@ def promtool() -> Callable[..., subprocess.CompletedProcess[str]]:
 def test_the_rules_pass_promtool_and_their_own_tests(
     promtool: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
-    for arguments in (["check", "rules", "--lint-fatal", "rules.yaml"], ["test", "rules", "rules.test.yaml"]):
+    for arguments in (["check", "rules", "--lint-fatal", "rules.yaml"], ["test", "rules", *TESTS]):
         done = promtool(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -41,7 +42,8 @@ def test_every_rule_is_seen_to_fire_and_to_be_quiet() -> None:
     """promtool runs these; here they are counted."""
     fires: set[str] = set()
     quiet: set[str] = set()
-    for test in yaml.safe_load((FOLDER / "rules.test.yaml").read_text(encoding="utf-8"))["tests"]:
+    tests = [test for name in TESTS for test in yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))["tests"]]
+    for test in tests:
         for asked in test["alert_rule_test"]:
             (fires if asked.get("exp_alerts") else quiet).add(asked["alertname"])
     assert fires == quiet == set(RULES)

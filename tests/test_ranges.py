@@ -356,7 +356,7 @@ def test_a_source_that_is_gone_for_one_job_stops_that_job_alone(pipeline, lesson
 def test_a_source_that_cannot_be_reached_is_met_once_per_job_not_once_per_day(pipeline, lessons):
     assert pipeline.luigi("SyncDimensions", "--date", days_from(START, DAYS)[-1]).returncode == 0
     refused = {"OLTP_DATABASE_URL": "postgresql://etl@127.0.0.1:1/nowhere"}
-    done, _ = run_range(pipeline, START, DAYS, env=refused)
+    done, _ = run_range(pipeline, START, DAYS, "--etl-retry-seconds=0", env=refused)
     assert done.returncode == 30
     failed = pipeline.warehouse.column("select job_name from etl_job_runs where status = 'FAILED' order by job_name")
     assert failed == ["build_fact_learning_progress", "build_fact_recommendation_events", "build_fact_sessions"]

@@ -5,15 +5,19 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.clock import Clock, take_over
+from support.database import Database
+from support.databases import Databases
 from support.members import written
 from support.pipeline import Pipeline
+from support.prepared import prepared
 from support.runs import content
 from support.world import DAY, DAY_BEFORE, NEXT_DAY, World, at, uid
 
@@ -22,24 +26,39 @@ from aivo_luigi.jobs import staging
 from aivo_luigi.jobs.compare import compare
 
 GONE = "gone"
+BEGINNING = at("2025-01-14 06:00")
 HISTORY = "select * from learner_skill_history order by learner_id, skill_id, held_from, held_to"
 
 
-@pytest.fixture
-def clock(pipeline: Pipeline) -> Clock:
-    return take_over(pipeline.source, pipeline.warehouse)
-
-
-@pytest.fixture(autouse=True)
-def _school(clock: Clock, world: World, etl_option: Callable[[str, str], None]) -> None:
-    """The pipeline has been there for long: it first looked on the morning of the day before DAY."""
-    etl_option("allow_empty_rebuild", "true")  # anna may be without any state, and she is all there is
+def fill(source: Database) -> None:
+    world = World(source)
     world.tenant()
     world.learner()
     for skill in ("adding", "dividing", "counting"):
         world.skill(skill)
-    clock.set(at("2025-01-14 06:00"))
-    build(DAY_BEFORE)
+
+
+@pytest.fixture
+def pipeline(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """It has been there for long: it first looked on the morning of the day before DAY."""
+
+    def look(source: Database, warehouse: Database) -> None:
+        take_over(source, warehouse).set(BEGINNING)
+        build(DAY_BEFORE)
+
+    yield from prepared(databases, "skill_history", tmp_path, monkeypatch, fill, look)
+
+
+@pytest.fixture
+def clock(pipeline: Pipeline) -> Clock:
+    clock = take_over(pipeline.source, pipeline.warehouse)
+    clock.set(BEGINNING)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def _school(clock: Clock, etl_option: Callable[[str, str], None]) -> None:
+    etl_option("allow_empty_rebuild", "true")  # anna may be without any state, and she is all there is
 
 
 @pytest.fixture
@@ -466,14 +485,24 @@ def test_a_build_that_fails_takes_the_history_back_with_it(pipeline: Pipeline, w
     assert held(pipeline) == [(0.5, at("10:00")), (0.9, at("13:00"))]
 
 
+def wait_until_waiting(pipeline: Pipeline, number: int) -> None:
+    """Until so many sessions of the warehouse wait for a lock."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 30
+    while pipeline.warehouse.value(waiting) < number:
+        assert time.monotonic() < deadline, "nobody waits"
+        time.sleep(0.02)
+
+
 def test_two_days_built_at_once_lose_no_state(pipeline: Pipeline, world: World, clock: Clock) -> None:
     """The second read waits for the first to be merged, and only then looks at the source."""
     world.skill_state("adding", 0.5, updated_at=at("10:00"))
     world.skill_state("counting", 0.5, updated_at=at("10:00"))
     pipeline.warehouse.execute(
         "create function dawdle() returns trigger language plpgsql as"
-        " $$ begin perform pg_sleep(0.8); return null; end $$;"
-        " create trigger dawdle after insert on learner_skill_history for each statement execute function dawdle()"
+        " $$ begin perform pg_advisory_xact_lock_shared(1); return null; end $$;"
+        " create trigger dawdle after insert on learner_skill_history for each statement execute function dawdle();"
+        " select pg_advisory_lock(1)"
     )
     clock.set(at("2025-01-17 00:05"))
     results: list[JobResult] = []
@@ -481,14 +510,14 @@ def test_two_days_built_at_once_lose_no_state(pipeline: Pipeline, world: World, 
         threading.Thread(target=lambda day=day: results.append(job_build_fact_learning_progress(day, force=True)))
         for day in (DAY, NEXT_DAY)
     ]
-    threads[0].start()
-    time.sleep(0.3)
-    threads[1].start()
-    time.sleep(0.2)
+    for waiting, thread in enumerate(threads, start=1):
+        thread.start()
+        wait_until_waiting(pipeline, waiting)
     world.skill_state("dividing", 0.9, updated_at=at("2025-01-15 11:00"))
     pipeline.source.update(
         "learner_skill_states", uid("anna adding"), mastery_level=0.9, updated_at=at("2025-01-16 10:00")
     )
+    pipeline.warehouse.value("select pg_advisory_unlock(1)")
     for thread in threads:
         thread.join(timeout=30)
     assert [(result.status, result.error_message) for result in results] == [("SUCCESS", None)] * 2

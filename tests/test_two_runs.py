@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -23,6 +20,7 @@ from support.databases import Databases
 from support.pipeline import Pipeline
 from support.runs import DIMENSIONS, FACTS, JOBS
 from support.world import DAY, DAY_BEFORE, NEXT_DAY
+from support.zygote import Run, zygote_of
 
 import aivo_luigi
 from aivo_luigi import sqlfiles
@@ -112,28 +110,23 @@ def locked(warehouse: Database, job: str, day: date | None = None) -> Iterator[N
         connection.close()
 
 
-def start(pipeline: Pipeline, *arguments: Any, log: Path | None = None) -> subprocess.Popen[bytes]:
+def start(pipeline: Pipeline, *arguments: Any) -> Run:
     """Start the command and don't wait for it."""
-    command = [str(Path(sys.executable).with_name("luigi")), "--module", "aivo_luigi", *map(str, arguments)]
-    log = log or pipeline.folder.parent / f"run {time.monotonic_ns()}.log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            command, env=pipeline.command_environment(), cwd=pipeline.folder, stdout=file, stderr=file
-        )
-    process.log = log  # type: ignore[attr-defined]
-    return process
+    log = pipeline.folder.parent / f"run {time.monotonic_ns()}.log"
+    command = ["--module", "aivo_luigi", *map(str, arguments)]
+    return zygote_of("luigi").start(command, pipeline.command_environment(), log, folder=pipeline.folder)
 
 
-def finish(process: Any) -> None:
+def finish(process: Run) -> None:
     """Wait for a process, which must succeed."""
     try:
         code = process.wait(timeout=120)
     finally:
         process.kill()
-    assert code == 0, process.log.read_text()
+    assert code == 0, process.said
 
 
-def wait_until_waiting(pipeline: Pipeline, process: Any, number: int = 1) -> None:
+def wait_until_waiting(pipeline: Pipeline, process: Run, number: int = 1) -> None:
     """Until so many sessions of the warehouse wait for an advisory lock."""
     deadline = time.monotonic() + 60
     query = (
@@ -141,8 +134,8 @@ def wait_until_waiting(pipeline: Pipeline, process: Any, number: int = 1) -> Non
         "and database = (select oid from pg_database where datname = current_database())"
     )
     while pipeline.warehouse.value(query) < number:
-        assert process.poll() is None, f"ended instead of waiting:\n{process.log.read_text()}"
-        assert time.monotonic() < deadline, f"waits for nothing:\n{process.log.read_text()}"
+        assert process.poll() is None, f"ended instead of waiting:\n{process.said}"
+        assert time.monotonic() < deadline, f"waits for nothing:\n{process.said}"
         time.sleep(0.02)
 
 
@@ -182,7 +175,7 @@ def rich(pipeline: Pipeline, databases: Databases) -> Iterator[Pipeline]:
     rich = Pipeline(Database(url), pipeline.warehouse, pipeline.folder)
     yield rich
     rich.source.close()
-    databases.drop(url)
+    databases.drop_soon(url)
 
 
 @pytest.fixture
@@ -439,7 +432,7 @@ def moments() -> list[tuple[int, int, float]]:
     for number in range(KILLS):
         rows = chance.randint(0, len(JOBS))
         # Without a row to wait for, it comes somewhere in the start and, if there is one, the migration.
-        found.append((number, rows, chance.uniform(0.1, 0.7) if rows == 0 else chance.uniform(0, 0.04)))
+        found.append((number, rows, chance.uniform(0, 0.4) if rows == 0 else chance.uniform(0, 0.04)))
     return found
 
 
@@ -459,7 +452,7 @@ def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_put_right(
         time.sleep(0.001)
     time.sleep(seconds)
     process.kill()
-    process.wait()
+    process.wait(timeout=60)
     print(f"AIVO_TEST_SEED={SEED}: kill {number} ({kind}) {seconds:.3f} s after row {rows}: {how_far(warehouse)}")
 
     finish(start(pipeline, "RunAll", "--date", DAY))
@@ -522,7 +515,7 @@ def test_a_run_killed_before_it_commits_leaves_a_row_for_the_next_to_close(small
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.kill()
-    process.wait()
+    process.wait(timeout=60)
     # The server notices a dead client when it next speaks to it; here it is told.
     for pid in pids:
         small.warehouse.value("select pg_terminate_backend(%(pid)s, 5000)", pid=pid)

@@ -23,7 +23,7 @@ from support.world import World, at
 from faults.servers import BreakableServer, Replica, SmallDisk, may_mount, terminate_sessions
 
 if TYPE_CHECKING:
-    from faults.zygote import Run
+    from support.zygote import Run
 
 # Not its variant for threads, whose lock is never let go of in a process that was forked at the wrong moment.
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")

@@ -22,10 +22,10 @@ from support.databases import Databases
 from support.pipeline import REPOSITORY
 from support.runs import JOBS, everything
 from support.world import DAY, World, at
+from support.zygote import Run, Zygote
 
 from faults.kinds import FROM_THE_BEGINNING, KINDS, WRITING, Scene
 from faults.servers import BreakableServer, Replica, SmallDisk
-from faults.zygote import Run, Zygote
 
 SomeServer = TypeVar("SomeServer", bound=BreakableServer)
 
@@ -69,7 +69,7 @@ class Lane:
         self._undo = ExitStack()
         self._config = folder / "luigi.cfg"
         self._config.write_text(_config())
-        self.zygote = Zygote(self._config)
+        self.zygote = Zygote()
         self._undo.callback(self.zygote.close)
         try:
             self._build(bin_dir)

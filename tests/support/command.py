@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.zygote import zygote_of
+
 PACKAGE = Path(__file__).parents[2]
 AIVO_ETL = str(Path(sys.executable).with_name("aivo-etl"))
 
@@ -17,7 +19,12 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def aivo_etl(*arguments: str, timeout: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The real command, away from the repository and from this process's environment."""
+    """The command, away from the repository and from this process's environment."""
+    return zygote_of("aivo-etl").run([AIVO_ETL, *arguments], environment(**variables), "/", timeout)
+
+
+def aivo_etl_afresh(*arguments: str, timeout: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The same, started as a shell starts it."""
     return subprocess.run(
         [AIVO_ETL, *arguments],
         env=environment(**variables),

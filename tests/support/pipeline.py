@@ -14,6 +14,7 @@ from typing import Any
 import luigi
 
 from support.database import Database
+from support.zygote import zygote_of
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "luigi.cfg"
@@ -63,15 +64,7 @@ class Pipeline:
         `env` adds variables, and takes those away that it gives as None; `config` names the luigi.cfg.
         """
         command = [str(Path(sys.executable).with_name("luigi")), "--module", "aivo_luigi", *map(str, arguments)]
-        return subprocess.run(
-            command,
-            env=self.command_environment(env, config),
-            cwd=cwd or self.folder,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return zygote_of("luigi").run(command, self.command_environment(env, config), cwd or self.folder, timeout)
 
     def command_environment(
         self, env: Mapping[str, str | None] | None = None, config: Path | None = CONFIG

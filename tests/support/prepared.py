@@ -9,10 +9,10 @@ import pytest
 
 from aivo_luigi.db import forget_connections
 from aivo_luigi.jobs.completeness import forget_answers
-from aivo_luigi.warehouse.migrations import migrate
 from support.database import Database
 from support.databases import Databases
-from support.pipeline import REPOSITORY, Pipeline
+from support.pipeline import Pipeline
+from support.templates import source_template, warehouse_template
 
 
 def prepared(
@@ -31,23 +31,21 @@ def prepared(
 
     def make_source(plain: str) -> None:
         source = Database(plain)
-        for file in ("schema.sql", "indexes.sql"):
-            source.execute((REPOSITORY / "sql" / "source" / file).read_text())
         fill(source)
         source.close()
 
     def make_warehouse(plain: str) -> None:
         monkeypatch.setenv("WAREHOUSE_DATABASE_URL", url(plain))
-        migrate(plain)
         pair = Database(source_url), Database(plain)
         build(*pair)
         for database in pair:
             database.close()
         forget_connections()
 
-    source_url = url(databases.create_from(f"{name}_source", make_source))
+    source_url = url(databases.create_from(f"{name}_source", make_source, source_template(databases)))
     monkeypatch.setenv("OLTP_DATABASE_URL", source_url)
-    warehouse_url = url(databases.create_from(f"{name}_warehouse", make_warehouse))
+    warehouse = databases.create_from(f"{name}_warehouse", make_warehouse, warehouse_template(databases))
+    warehouse_url = url(warehouse)
     pipeline = Pipeline(Database(source_url), Database(warehouse_url), folder)
     for variable, value in pipeline.environment.items():
         monkeypatch.setenv(variable, value)
@@ -56,4 +54,4 @@ def prepared(
     forget_connections()
     for database in (pipeline.source, pipeline.warehouse):
         database.close()
-        databases.drop(database.url)
+        databases.drop_soon(database.url)

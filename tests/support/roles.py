@@ -68,7 +68,7 @@ def owned(databases: Databases, kind: str, prepare: Callable[[str], object]) -> 
     url = databases.create_from(f"owned_{kind}", make)
     _give(url)
     yield url
-    databases.drop(url)
+    databases.drop_soon(url)
 
 
 def make_source(url: str) -> None:
