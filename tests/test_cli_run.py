@@ -24,8 +24,8 @@ from support.pipeline import CONFIG, Pipeline, write_config
 from support.runs import DIMENSIONS, FACTS, JOBS, runs
 from support.world import DAY, World
 
-from aivo_luigi.operate.forks import no_forks
 from aivo_luigi.cli import main
+from aivo_luigi.operate.forks import no_forks
 
 COMMANDS = {
     "run": JOBS,
