@@ -32,7 +32,6 @@ from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.logs import speak_in_one_line
 from aivo_luigi.operate.board import Key
-from aivo_luigi.operate.forks import no_forks
 
 INTERRUPTED = 130
 _OURS = Path(aivo_luigi.__file__).parent
@@ -144,8 +143,7 @@ def own_log(tell: Callable[[str], None]) -> Iterator[None]:
 def _tell_lines(reading: int, tell: Callable[[str], None]) -> None:
     with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            with no_forks():
-                tell(line.rstrip("\n"))
+            tell(line.rstrip("\n"))
 
 
 @contextmanager
