@@ -13,7 +13,6 @@ import psycopg2
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.errors import EtlError
 from aivo_luigi.jobs.completeness import complete_days
-from aivo_luigi.operate.forks import no_forks
 from aivo_luigi.operate.own_runs import own_runs
 from aivo_luigi.operate.plan import Step
 from aivo_luigi.sqlfiles import as_array
@@ -99,8 +98,7 @@ class Watching:
 
     def _watch(self) -> None:
         while not self._ended.wait(_POLL):
-            with no_forks():
-                self._look()
+            self._look()
 
 
 def _is_complete(line: Line, force: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aivo_luigi.errors import debugging
 from aivo_luigi.operate.board import DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, WAITING, Board, Line
+from aivo_luigi.operate.output import Output
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,8 +20,9 @@ def make_console() -> Console:
     """Standard output: colours only in a terminal, and where NO_COLOR isn't set; no line is broken anywhere else."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=10_000, soft_wrap=True)
+    output: Any = Output()
+    console = Console(file=output, highlight=False)
+    return console if console.is_terminal else Console(file=output, highlight=False, width=10_000, soft_wrap=True)
 
 
 def sentence(line: Line) -> str:
