@@ -285,6 +285,16 @@ def test_a_vacation_is_not_unusual_nor_is_its_end(term: Pipeline) -> None:
     assert unusual_days(term, TODAY - timedelta(days=21)) == []
 
 
+def test_counts_as_large_as_a_number_can_be_do_not_break_the_alarm(pipeline: Pipeline, clock: Clock) -> None:
+    """On Mondays alone, so that they are far from all other days."""
+    mondays = [YESTERDAY - timedelta(days=YESTERDAY.weekday() + 7 * week) for week in range(20)]
+    others = [YESTERDAY - timedelta(days=number) for number in range(140)]
+    rows = {**dict.fromkeys(others, 0), **dict.fromkeys(mondays, 9 * 10**18)}
+    for job in EVENTS:
+        pipeline.warehouse.insert_many("etl_job_runs", [built(job, day, number, 1) for day, number in rows.items()])
+    assert pipeline.warehouse.value("select max(upper_rows) from etl_row_expectations") > 0
+
+
 @pytest.mark.parametrize("share", [1.3, 1.6, 2])
 def test_a_new_school_is_not_unusual(term: Pipeline, share: float) -> None:
     since = [TODAY - timedelta(days=number) for number in range(1, 16)]

@@ -17,7 +17,8 @@ from support.server import free_port
 from support.world import DAY, World
 
 import aivo_luigi
-from aivo_luigi.db import connect_warehouse, retry
+from aivo_luigi.db import connect_source, connect_warehouse, retry
+from aivo_luigi.db.transfer import stage_query
 from aivo_luigi.errors import ConfigurationError, EtlError
 from aivo_luigi.jobs import record
 
@@ -62,6 +63,24 @@ def test_a_connection_that_ends_will_pass(pipeline: Pipeline) -> None:
         with pytest.raises(psycopg2.Error) as caught:
             other.cursor().execute("select 1")
         assert retry.will_pass(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "passes"),
+    [
+        ("could not receive data from server: Connection timed out", True),
+        ("SSL error: unexpected eof while reading", True),
+        ('connection to server at "db" failed: No route to host', True),
+        ('could not translate host name "db" to address: Temporary failure in name resolution', True),
+        ("server login has been failing, try again later", True),
+        ("query_wait_timeout", True),
+        ('could not translate host name "db" to address: Name or service not known', False),
+        ('connection to server at "db" failed: timeout expired', False),
+        ('password authentication failed for user "loader"', False),
+    ],
+)
+def test_a_network_that_was_away_is_worth_trying_again_and_a_wrong_url_is_not(words: str, passes: bool) -> None:
+    assert retry.will_pass(psycopg2.OperationalError(words)) is passes
 
 
 def test_who_may_not_connect_is_told_at_once(
@@ -162,6 +181,20 @@ def test_a_job_that_is_cut_while_rows_flow_begins_again(
     assert pipeline.warehouse.column("select status from etl_job_runs order by started_at") == [
         *("SUCCESS", "FAILED", "SUCCESS")
     ]
+
+
+def test_a_warehouse_that_ends_the_session_while_rows_flow_will_pass_and_prints_no_traceback(
+    pipeline: Pipeline, world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.row_of_everything()
+    many_learners(pipeline.source)
+    query = "select id, pg_sleep(0.0001)::text as slow from learners"
+    with connect_source("aivo_luigi test") as source, connect_warehouse("aivo_luigi test") as warehouse:
+        threading.Timer(0.5, terminate, [pipeline.warehouse]).start()
+        with pytest.raises(psycopg2.OperationalError) as caught, warehouse.rolled_back():
+            stage_query(source, warehouse, query, "stage", lambda: None)
+    assert retry.will_pass(caught.value)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_job_begins_again_as_often_as_it_may(

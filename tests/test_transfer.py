@@ -16,7 +16,16 @@ from support.pipeline import Pipeline
 from support.world import DAY, World
 
 import aivo_luigi
-from aivo_luigi.db import Connection, connect_source, connect_warehouse, forget_connections, transfer
+from aivo_luigi.config import database_urls
+from aivo_luigi.db import (
+    Connection,
+    connect_source,
+    connect_warehouse,
+    connection,
+    forget_connections,
+    open_source_ahead,
+    transfer,
+)
 from aivo_luigi.db.transfer import stage_query
 from aivo_luigi.tasks import SyncDimTenant
 
@@ -332,3 +341,19 @@ def test_the_source_is_connected_to_while_a_job_waits_for_its_lock(pipeline: Pip
     job.join()
     assert connected == 1
     assert pipeline.warehouse.value("select count(*) from dim_tenant where is_current and not is_inferred") == 1
+
+
+def test_a_connection_that_failed_for_a_job_that_did_not_need_it_is_no_other_jobs_failure(
+    pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.tenant()
+    SyncDimTenant(date=DAY).run_job()
+    forget_connections()
+    with monkeypatch.context() as away:
+        away.setenv("OLTP_DATABASE_URL", f"{pipeline.source.url}_that_is_away")
+        name = database_urls().source
+        open_source_ahead()
+        failed = connection._opening.pop(name)
+        assert isinstance(failed.exception(), psycopg2.OperationalError)
+    connection._opening[database_urls().source] = failed
+    assert SyncDimTenant.forced(DAY, "again", "task").run_job().status == "SUCCESS"

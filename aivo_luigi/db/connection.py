@@ -30,6 +30,7 @@ from aivo_luigi.db.patience import answered_in_time, be_patient, sever
 from aivo_luigi.db.pooler import require_sessions
 from aivo_luigi.db.retry import until_it_answers, will_pass
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
+from aivo_luigi.forks import lock_against_forks
 
 logger = logging.getLogger("luigi-interface")
 
@@ -39,6 +40,7 @@ _IDLE, _MOST = 2, 100  # connections to one database
 
 _pools: dict[str, ThreadedConnectionPool] = {}
 _opening: dict[str, Future[ThreadedConnectionPool]] = {}  # pools whose first connection is under way
+_connecting = lock_against_forks()  # libpq holds locks of its own meanwhile, Kerberos's for one
 _sessions: set[str] = set()  # the databases of which each connection is known to be a session
 _in_use: set[PsycopgConnection] = set()
 
@@ -137,7 +139,9 @@ def open_source_ahead() -> None:
     What goes wrong is that one's to tell. Nothing is done where the process has connected to the source before.
     """
     url = database_urls().source
-    if url not in _pools and url not in _opening:
+    known = _opening.get(url)
+    failed = known is not None and known.done() and known.exception() is not None  # for a job that then did not need it
+    if url not in _pools and (known is None or failed):
         opening = _opening[url] = Future()
         threading.Thread(target=_open, args=(opening, url, "source"), name="connecting", daemon=True).start()
 
@@ -166,12 +170,13 @@ def _check_out(url: str, what: str, application_name: str) -> tuple[ThreadedConn
 
     Where the server has ended one, what else is idle is hardly better: whoever comes next gets a new pool.
     """
-    pool = _pool(url, what)
     limits = _limits()
-    raw: PsycopgConnection = pool.getconn()
-    while _set_up_with.get(raw, limits) != limits:
-        pool.putconn(raw, close=True)  # a session that has had temporary tables takes no other temp_buffers
-        raw = pool.getconn()
+    with _connecting:
+        pool = _pool(url, what)
+        raw: PsycopgConnection = pool.getconn()
+        while _set_up_with.get(raw, limits) != limits:
+            pool.putconn(raw, close=True)  # a session that has had temporary tables takes no other temp_buffers
+            raw = pool.getconn()
     try:
         connection = Connection(raw)
         if raw not in _set_up_with:
@@ -283,9 +288,11 @@ def _make_pool(url: str, what: str) -> ThreadedConnectionPool:
 def _look_for_pooler(pool: ThreadedConnectionPool, url: str, what: str) -> None:
     """Once for each database and process, and before anything is set that a pooler would hand on to others."""
     raw: PsycopgConnection = pool.getconn()
+    be_patient(raw, settings().connect_timeout)
     try:
         raw.autocommit = True
-        require_sessions(raw, lambda: psycopg2.connect(url, **_options()), what)
+        with answered_in_time(raw):
+            require_sessions(raw, lambda: psycopg2.connect(url, **_options()), what)
         raw.autocommit = False
     except BaseException:
         pool.closeall()

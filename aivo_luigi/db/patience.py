@@ -26,11 +26,15 @@ _until: dict[PsycopgConnection, float] = {}  # by the monotonic clock; 0: cut
 _watching: set[int] = set()
 
 
-def be_patient(raw: PsycopgConnection) -> None:
-    """From now on answered_in_time watches over the connection, for as long as the settings say at this moment."""
+def be_patient(raw: PsycopgConnection, seconds: int | None = None) -> None:
+    """From now on answered_in_time watches over the connection, for as long as the settings say at this moment.
+
+    `seconds`: for so long instead, until the next call.
+    """
     limits = settings()
-    if limits.statement_timeout:
-        _patience[raw] = limits.statement_timeout + limits.connect_timeout
+    _patience.pop(raw, None)
+    if seconds or limits.statement_timeout:
+        _patience[raw] = seconds or limits.statement_timeout + limits.connect_timeout
         _watch()
 
 

@@ -18,10 +18,12 @@ Result = TypeVar("Result")
 # and a server that takes no connections yet.
 _PASSING = {"40001", "40P01", "57P01", "57P02", "57P03"}
 
-# Without a code: libpq's own words, and the server's before a session has begun.
+# Without a code: libpq's own words and OpenSSL's, those of a server before a session has begun, and of PgBouncer.
 _LOST = re.compile(
-    "connection refused|connection reset|closed the connection unexpectedly|closed unexpectedly|eof detected|"
-    "broken pipe|connection already closed|the database system is|due to administrator command",
+    "connection refused|connection reset|connection timed out|no route to host|network is unreachable|"
+    "closed the connection unexpectedly|closed unexpectedly|eof detected|unexpected eof|lost synchronization|"
+    "broken pipe|connection already closed|temporary failure in name resolution|the database system is|"
+    "due to administrator command|server login has been failing|server conn crashed|query_wait_timeout",
     re.IGNORECASE,
 )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import Any, BinaryIO
 
@@ -101,8 +103,8 @@ def _copy(
 
 def _in_words(error: BaseException) -> BaseException:
     """A connection that was lost while rows flowed: libpq has no words for it, psycopg2 the wrong ones."""
-    if isinstance(error, psycopg2.DatabaseError) and "no message from the libpq" in str(error):
-        return psycopg2.OperationalError("server closed the connection unexpectedly while rows were read")
+    if isinstance(error, psycopg2.DatabaseError) and re.search("no message from the libpq|invalid socket", str(error)):
+        return psycopg2.OperationalError("server closed the connection unexpectedly while rows flowed")
     return error
 
 
@@ -125,9 +127,22 @@ def _end(source: Connection, extracting: threading.Thread) -> None:
 
 def _copy_in(warehouse: Connection, table: str, options: str, stream: Any) -> int:
     cursor = warehouse.raw.cursor()
-    with answered_in_time(warehouse.raw):
-        cursor.copy_expert(f"copy {table} from stdin {options}", stream, size=_BUFFER)
+    try:
+        with answered_in_time(warehouse.raw), _without_print():
+            cursor.copy_expert(f"copy {table} from stdin {options}", stream, size=_BUFFER)
+    except psycopg2.Error as error:
+        raise _in_words(error) from None
     return cursor.rowcount
+
+
+@contextmanager
+def _without_print() -> Iterator[None]:
+    """psycopg2 prints a traceback, besides what it raises, where the server ends a COPY by ending the session."""
+    hook, sys.excepthook = sys.excepthook, lambda *_: None
+    try:
+        yield
+    finally:
+        sys.excepthook = hook
 
 
 class _Reporting:
