@@ -46,7 +46,7 @@ def backfill(
 
     \b
     Examples:
-      aivo-etl backfill --start 2025-01-01 --stop 2025-02-01 --workers 2
+      aivo-etl backfill --start 2025-01-01 --stop 2025-02-01 --workers 4
       aivo-etl backfill --start 2025-01-01 --stop today --job build_fact_sessions
       aivo-etl backfill --start 2025-01-01 --stop 2025-02-01 --force after-the-fix
     """

@@ -33,7 +33,7 @@ def run(**given: Any) -> None:
     Examples:
       aivo-etl run                            yesterday (UTC)
       aivo-etl run --date 2025-01-15 --force  a day again
-      aivo-etl run --date today --workers 2
+      aivo-etl run --date today --workers 1
     """
     from aivo_luigi.tasks import RunAll
 
