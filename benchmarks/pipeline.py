@@ -18,8 +18,9 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(source_url: str, warehouse_url: str, root: Path = REPOSITORY) -> dict[str, str]:
-    """The environment in which the code of `root` runs between two databases."""
-    return os.environ | {
+    """The environment in which the code of `root` runs between two databases, with bytecode, as installed code does."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return own | {
         "OLTP_DATABASE_URL": source_url,
         "WAREHOUSE_DATABASE_URL": warehouse_url,
         "PYTHONPATH": str(root),
