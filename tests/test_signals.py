@@ -83,7 +83,9 @@ def test_sigterm_at_any_moment_ends_the_run_cleanly(
     took = run.end(signal.SIGTERM)
     print(f"AIVO_TEST_SEED={SEED}: moment {number}, {seconds:.3f} s, process 1: {as_process_1}, exit in {took:.2f} s")
     assert took < LIMIT
-    assert run.code in (0, TERMINATED), run.said
+    # A Python that ends has given its handlers back already.
+    has_ended = "Luigi Execution Summary" in run.said
+    assert run.code in (0, TERMINATED, -signal.SIGTERM if has_ended else TERMINATED), run.said
     assert "Traceback" not in run.said
     assert all("terminated" in message for message in all_ended(small))
     finish(small)
