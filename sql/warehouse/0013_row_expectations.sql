@@ -38,8 +38,7 @@ with limits as (
         2.25 as missed,
         5 as beyond,
         0.75 as own_share,
-        30 as most_height,
-        43 as most_rows
+        30 as most_height
 ),
 
 days as (
@@ -110,7 +109,7 @@ expected as materialized (
         day,
         rows_counted,
         kind,
-        reference + own_before as own,
+        least(reference + own_before, most_height) as own,
         last_others - others_before as last_moved,
         before,
         moved,
@@ -213,9 +212,9 @@ judged as (
         select
             case when reach is not null then round(exp(centre) - 1)::bigint end as expected_rows,
             ceil(
-                exp(least(case when not is_together then centre - reach end, own - own_share * reach, most_rows)) - 1
+                exp(least(case when not is_together then centre - reach end, own - own_share * reach)) - 1
             )::bigint as lower_rows,
-            floor(exp(least(greatest(centre + reach, own + own_share * reach), most_rows)) - 1)::bigint as upper_rows
+            floor(exp(greatest(centre + reach, own + own_share * reach)) - 1)::bigint as upper_rows
     ) as bounds
 )
 
