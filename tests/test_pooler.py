@@ -104,7 +104,7 @@ def test_a_killed_run_leaves_no_lock_behind_a_pooler(
     blocking.cursor().execute("lock table sessions in access exclusive mode")
     command = [str(Path(sys.executable).with_name("luigi")), "--module", "aivo_luigi", "BuildFactSessions"]
     killed = subprocess.Popen(
-        [*command, "--date", str(DAY)],
+        [*command, "--date", str(DAY), "--workers", "1"],
         env=pipeline.command_environment(urls),
         cwd=pipeline.folder,
         stdout=subprocess.DEVNULL,

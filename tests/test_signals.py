@@ -221,7 +221,7 @@ def test_a_program_that_was_told_to_stop_builds_when_it_builds_again(small: Pipe
         "def build():\n"
         "    days = [datetime.date(2025, 1, day) for day in (13, 14, 15)]\n"
         "    tasks = [aivo_luigi.BuildFactSessions(date=day) for day in days]\n"
-        "    return luigi.build(tasks, local_scheduler=True, detailed_summary=True).status.name\n"
+        "    return luigi.build(tasks, local_scheduler=True, workers=1, detailed_summary=True).status.name\n"
         "told = iter([signal.SIGUSR1])\n"
         "@luigi.Task.event_handler(luigi.Event.START)\n"
         "def tell(task):\n"

@@ -507,7 +507,7 @@ def test_a_run_killed_before_it_commits_leaves_a_row_for_the_next_to_close(small
     small.warehouse.execute(
         "create trigger last_moment before update on etl_job_runs for each row execute function last_moment()"
     )
-    process = start(small, "RunAll", "--date", DAY)
+    process = start(small, "RunAll", "--date", DAY, "--workers", "1")
     deadline = time.monotonic() + 60
     sleeping = "select pid from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
     while not (pids := small.warehouse.column(sleeping)):

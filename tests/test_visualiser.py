@@ -166,7 +166,7 @@ def no_surprises(visit: Visit) -> None:
 def test_a_day_is_seen_as_it_runs_and_when_it_is_done(
     pipeline: Pipeline, luigid: Luigid, report: str, browser: Browser
 ) -> None:
-    with started(pipeline, luigid, "RunAll", "--date", DAY) as run:
+    with started(pipeline, luigid, "RunAll", "--date", DAY, "--workers", "1") as run:
         with held_up(pipeline):
             wait_for(luigid, 60)
             visit = open_task_list(browser, luigid, width=1100, height=700)
