@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -48,16 +48,25 @@ class Run:
 
     def end(self, number: int, timeout: float = 30) -> float:
         """Sends the signal and waits for all processes to be gone; the seconds that this took."""
-        processes = [self.process, *self.process.children(recursive=True)]
+        processes: list[psutil.Process] = []
         began = time.monotonic()
-        self.process.send_signal(number)
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself
+            processes = [self.process, *self.process.children(recursive=True)]
+            self.process.send_signal(number)
         self.code = self.started.wait(timeout)
-        wait_for(lambda: not [one for one in processes if one.is_running() and one.status() != "zombie"], "the end")
+        wait_for(lambda: not any(map(_is_alive, processes)), "the end")
         return time.monotonic() - began
 
     @property
     def said(self) -> str:
         return self.log.read_text()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != "zombie")
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_for(found: Callable[[], object], what: str, timeout: float = 30) -> object:
