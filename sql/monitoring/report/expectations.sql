@@ -1,4 +1,5 @@
--- How many rows were to be expected of the facts' days, of those that are judged or unusual. Variables: first_day, last_day.
+-- How many rows were to be expected of the facts' days, of those that are judged or unusual. Variables:
+-- first_day, last_day.
 select
     job_name,
     day,
