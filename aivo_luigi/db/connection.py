@@ -29,7 +29,7 @@ from aivo_luigi.config import database_urls, settings
 from aivo_luigi.db.patience import answered_in_time, be_patient, sever
 from aivo_luigi.db.pooler import require_sessions
 from aivo_luigi.db.retry import until_it_answers, will_pass
-from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, describe
+from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, EtlError, describe
 from aivo_luigi.forks import lock_against_forks
 
 logger = logging.getLogger("luigi-interface")
@@ -311,7 +311,7 @@ def _watch_forks() -> None:
 def forget_connections() -> None:
     """Closes the idle connections."""
     while _opening:
-        with suppress(psycopg2.Error):
+        with suppress(psycopg2.Error, EtlError):
             _opening.popitem()[1].result().closeall()
     while _pools:
         _pools.popitem()[1].closeall()
