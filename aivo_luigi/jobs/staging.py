@@ -19,7 +19,7 @@ from aivo_luigi.db.transfer import stage_csv, stage_query
 from aivo_luigi.warehouse.changes import Present, SourceRows, count_present, is_indexed, moment, read_members
 from aivo_luigi.warehouse.load import Load, Way
 from aivo_luigi.warehouse.members import Reference
-from aivo_luigi.warehouse.rejects import keep_earlier_rejects, reject_fields, reject_whole_rows
+from aivo_luigi.warehouse.rejects import begin_rejects, keep_earlier_rejects, reject_fields, reject_whole_rows
 from aivo_luigi.warehouse.states import StateHistory
 
 _described: dict[tuple[str, str], Columns] = {}
@@ -87,6 +87,7 @@ class Staging:
 
     def stage(self, day_is_over: bool) -> Staged:
         """Fills `stage` and `rejected`. Raises GuardError when too many rows can't be loaded."""
+        begin_rejects(self.warehouse)  # while the source is being connected to
         if self.job.csv:
             staged = self._reject(stage_csv(self.warehouse, self.job.sql_file(self.job.csv)), None)
         elif self.job.keeps_history:

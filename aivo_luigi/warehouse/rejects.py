@@ -17,6 +17,11 @@ from aivo_luigi.db import Connection
 from aivo_luigi.errors import GuardError
 
 
+def begin_rejects(warehouse: Connection) -> None:
+    """Makes the table `rejected`, or finds it empty; within the run's transaction, before all else here."""
+    warehouse.file("load/rejected.sql")
+
+
 def reject_whole_rows(
     warehouse: Connection, staged: str, source_table: str, required: Sequence[str], known: int, what: str
 ) -> int:
@@ -25,7 +30,6 @@ def reject_whole_rows(
     The first of `required` is the row's own id. Raises GuardError when they are more than max_reject_share of `known`,
     the rows that the job knows of; `what` is the job and day.
     """
-    warehouse.file("load/rejected.sql")
     rejected = warehouse.file(
         "load/reject_whole_rows.sql",
         staged=staged,

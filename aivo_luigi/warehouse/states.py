@@ -38,7 +38,7 @@ class StateHistory:
         read = self._read(warehouse, source, since, what)
         if not whole and _states(warehouse) != source.count():
             whole = True
-            warehouse.execute("drop table stage, rejected")
+            warehouse.execute("drop table stage; delete from rejected")
             read = self._read(warehouse, source, None, what)
         changes = warehouse.file(
             "load/states_changes.sql", clock=source.clock, whole=whole, not_rejected=not_rejected("state_id", "held")
