@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from configparser import InterpolationError
+from collections.abc import Iterator, Mapping
+from configparser import InterpolationError, SectionProxy
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -201,9 +201,18 @@ def _standing(section: type[_Section]) -> _Section:
     """A section, read again only when it or the command line is another: Luigi takes 0.7 ms to read one."""
     written = ""
     with _told(), suppress(KeyError):  # no such section
-        written = repr(list(luigi.configuration.get_config()[section.__name__].items()))
+        written = _as_written(luigi.configuration.get_config()[section.__name__])
     read: _Section = _read(section, written, CmdlineParser.get_instance())
     return read
+
+
+def _as_written(section: Mapping[str, str]) -> str:
+    """The text of a section, with what ${…} stands for now, where there is any: that takes Luigi ten times as long."""
+    if isinstance(section, SectionProxy):
+        bare = repr(section.parser.items(section.name, raw=True))
+        if "${" not in bare:
+            return bare
+    return repr(list(section.items()))
 
 
 @lru_cache(maxsize=8)

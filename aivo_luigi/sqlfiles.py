@@ -24,6 +24,7 @@ def read(name: str) -> str:
     return files("aivo_luigi").joinpath("sql", *name.split("/")).read_text(encoding="utf-8")
 
 
+@cache
 def exists(name: str) -> bool:
     """Whether there is such a file below sql/."""
     return files("aivo_luigi").joinpath("sql", *name.split("/")).is_file()

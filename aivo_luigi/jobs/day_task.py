@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 from typing import Any
 
 import luigi
@@ -18,6 +19,12 @@ class DayTask(luigi.Task):
 
     date = DayParameter(description="UTC day, YYYY-MM-DD (default: yesterday)")
     force = ForceParameter(description="run although complete; with a NAME, once for that name")
+
+    @classmethod
+    @cache
+    def get_params(cls) -> list[tuple[str, luigi.Parameter[Any]]]:
+        """The parameters, which Luigi asks for again and again and would look for each time."""
+        return super().get_params()  # type: ignore[no-untyped-call, no-any-return]
 
     def job_names(self) -> list[str]:
         """The jobs whose rows make this task complete."""

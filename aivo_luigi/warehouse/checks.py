@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from aivo_luigi import sqlfiles
@@ -27,13 +27,16 @@ class Check:
     query: str
 
 
-def read_checks(name: str) -> Iterator[Check]:
+@cache
+def read_checks(name: str) -> list[Check]:
     """The checks of a file, each under a line `-- failing: promise` or `-- warning: promise`; none without a file."""
     if not sqlfiles.exists(name):
-        return
+        return []
     _, *parts = _HEAD.split(sqlfiles.read(name))
-    for kind, promise, query in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-        yield Check(promise, kind == "failing", query.strip().rstrip(";"))
+    return [
+        Check(promise, kind == "failing", query.strip().rstrip(";"))
+        for kind, promise, query in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    ]
 
 
 def run_checks(warehouse: Connection, name: str, what: str, *, whole: bool, **variables: Any) -> None:
