@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,6 +17,8 @@ from aivo_luigi.errors import CheckError, GuardError
 from aivo_luigi.sqlfiles import as_array, columns_differ, columns_equal, identifiers
 from aivo_luigi.warehouse.differences import Differences, find_differences
 from aivo_luigi.warehouse.load import Counts, Load
+
+_known_columns: dict[str, list[str]] = {}  # by the query of load.sql
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,18 @@ class DayPartition:
     def land(self, load: Load) -> Counts:
         """Replaces the day. GuardError when a full day would become empty; CheckError when rows got lost on the way."""
         date_key = to_date_key(load.day)
-        names = {"fact": self.table, "date_key": date_key}
         if self.links_to_sessions:
             load.warehouse.file("load/lock_links_shared.sql")
-        columns = self._show_rows(load)
-        before = _only_row(load.warehouse.file("load/day_before.sql", **names))[0]
-        loaded, gone, added = _only_row(
+        columns = self._columns(load)
+        load.warehouse.execute("set local enable_nestloop = off")  # a young partition has no statistics
+        before, loaded, gone, added = _only_row(
             load.warehouse.file(
                 "load/day_merge.sql",
-                **names,
+                fact=self.table,
+                date_key=date_key,
+                rows=load.rows,
                 surrogate_key=self.surrogate_key,
+                id=self.business_key[0],
                 columns=identifiers(columns),
                 incoming_columns=identifiers(columns, "incoming"),
                 business_key=identifiers(self.business_key, "incoming"),
@@ -65,8 +70,9 @@ class DayPartition:
             )
         )
         load.warehouse.file("load/hold_keys.sql")
+        load.warehouse.execute("set local enable_nestloop = on")
         expected = load.staged if self.row_per_staged else loaded
-        inserted = before - gone + added
+        inserted = before - len(gone or ()) + added
         if inserted != expected:
             raise CheckError(
                 f"{load.job_name} for {load.day} read {expected} rows but would write {inserted}: nothing was "
@@ -77,35 +83,34 @@ class DayPartition:
                 f"{load.job_name} for {load.day} would replace {before} rows by none: look at the source, or allow it "
                 "with --etl-allow-empty-rebuild"
             )
-        self._relink(load.warehouse, date_key, some_left=gone > 0)
+        self._relink(load.warehouse, date_key, gone)
         return Counts(inserted=inserted, deleted=before)
 
-    def _relink(self, warehouse: Connection, date_key: int, some_left: bool) -> None:
-        """Mends the links of other facts to the rows of the day, after they were built."""
+    def _relink(self, warehouse: Connection, date_key: int, gone: Sequence[str] | None) -> None:
+        """Mends the links of other facts to the rows of the day, once they are built; `gone`: ids of those gone."""
         if self.linked_from:
             warehouse.file("load/lock_links.sql")
         for fact in self.linked_from:
             days = _only_row(warehouse.file("load/waiting_days.sql", fact=fact))[0]
             if days:
                 warehouse.file("load/relink_waiting.sql", fact=fact, date_key=date_key, days=as_array(days))
-            if some_left:
-                warehouse.file("load/relink_gone.sql", fact=fact, date_key=date_key)
+            if gone:
+                warehouse.file("load/relink_gone.sql", fact=fact, date_key=date_key, gone=as_array(gone))
 
     def compare(self, load: Load, most: int) -> Differences:
         """Compares the day's rows."""
-        columns = self._show_rows(load)
+        columns = self._columns(load)
         held = sql.SQL("date_key = {}").format(sql.Literal(to_date_key(load.day)))
-        return find_differences(load.warehouse, self.table, self.business_key, columns, most, held)
+        return find_differences(load, self.table, self.business_key, columns, most, held)
 
-    def _show_rows(self, load: Load) -> list[str]:
-        """Makes the view `loaded`, and returns the names of its columns."""
+    def _columns(self, load: Load) -> list[str]:
+        """Makes what load.sql reads besides `stage`, and returns the names of the columns that it gives."""
         staged, history = sql.SQL("stage"), sql.SQL("etl_states_at({})").format(sql.Literal(day_end(load.day)))
         load.warehouse.file("load/versions_in_force.sql", concerned=staged if self.row_per_staged else history)
         if self.links_to_sessions:
             days = _only_row(load.warehouse.file("load/session_days.sql"))[0]
             load.warehouse.file("load/session_links.sql", days=as_array(days or ()))
-        load.show_rows()
-        return _columns_of_loaded(load.warehouse)
+        return _columns_of(load)
 
 
 def _only_row(cursor: PsycopgCursor) -> tuple[Any, ...]:
@@ -114,7 +119,10 @@ def _only_row(cursor: PsycopgCursor) -> tuple[Any, ...]:
     return row
 
 
-def _columns_of_loaded(warehouse: Connection) -> list[str]:
-    description = warehouse.execute("select * from loaded limit 0").description
-    assert description is not None
-    return [column.name for column in description]
+def _columns_of(load: Load) -> list[str]:
+    """The same whatever the day."""
+    if load.rows_sql not in _known_columns:
+        description = load.warehouse.execute("select * from (:rows) as loaded limit 0", rows=load.rows).description
+        assert description is not None
+        _known_columns[load.rows_sql] = [column.name for column in description]
+    return _known_columns[load.rows_sql]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2 import sql
 
-from aivo_luigi.db import Connection
 from aivo_luigi.sqlfiles import columns_differ, columns_equal, identifiers
+
+if TYPE_CHECKING:
+    from aivo_luigi.warehouse.load import Load
 
 Row = dict[str, Any]
 
@@ -51,7 +53,7 @@ class Differences:
 
 
 def find_differences(
-    warehouse: Connection,
+    load: Load,
     table: str,
     business_key: Sequence[str],
     columns: Sequence[str],
@@ -59,12 +61,13 @@ def find_differences(
     held: sql.Composable,
     wanted: str = "true",
 ) -> Differences:
-    """Compares the rows of `loaded` with those of a table.
+    """Compares the rows of a load with those that its table holds.
 
-    `held`, `wanted`: conditions on the rows of the table and of `loaded` that count. `most`: how many rows to tell of.
+    `held`, `wanted`: conditions on the rows of the table and of the load that count. `most`: how many rows to tell of.
     """
-    warehouse.file(
+    load.warehouse.file(
         "load/differences.sql",
+        rows=load.rows,
         held_in=table,
         held=held,
         wanted=sql.SQL(wanted),
@@ -73,8 +76,8 @@ def find_differences(
         same_row=columns_equal(business_key, "expected", "held"),
         differ=columns_differ(columns, "expected", "held"),
     )
-    counts = dict(warehouse.execute("select kind, count(*) from difference group by kind").fetchall())
-    rows = warehouse.execute(
+    counts = dict(load.warehouse.execute("select kind, count(*) from difference group by kind").fetchall())
+    rows = load.warehouse.execute(
         "select kind, expected, held from difference order by kind, coalesce(expected, held) limit :most", most=most
     ).fetchall()
     first = [Difference(kind, _key(expected or held, business_key), expected, held) for kind, expected, held in rows]

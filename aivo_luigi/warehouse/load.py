@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from psycopg2 import sql
 
+from aivo_luigi import sqlfiles
 from aivo_luigi.config import settings
 from aivo_luigi.dates import day_end, day_start, to_date_key
 from aivo_luigi.db import Connection
@@ -58,9 +59,10 @@ class Load:
             "look_ahead_key": to_date_key(_days_away(self.day, settings().look_back_days)),
         }
 
-    def show_rows(self) -> None:
-        """Makes the temporary view `loaded` of load.sql; it goes with `stage` at the transaction's end."""
-        self.warehouse.execute(f"create temporary view loaded as {self.rows_sql}", **self.variables)
+    @cached_property
+    def rows(self) -> sql.SQL:
+        """The query of load.sql, as the value of a plain variable."""
+        return sql.SQL(sqlfiles.render(self.rows_sql, self.warehouse.raw, **self.variables))
 
 
 def _days_away(day: date, number: int) -> date:

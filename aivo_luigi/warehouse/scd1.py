@@ -39,9 +39,8 @@ class Scd1:
 
     def land(self, load: Load) -> Counts:
         """Upserts the source's rows; GuardError when too many active members would be deactivated."""
-        names = {"dimension": self.table, "business_key": self.business_key}
+        names = {"dimension": self.table, "business_key": self.business_key, "rows": load.rows}
         columns = (self.business_key, *self.compared, *self.carried)
-        load.show_rows()
         # Facts that infer members wait, and so does another sync: what is read here is still true when it is written.
         load.warehouse.execute('lock table :"dimension" in share row exclusive mode', dimension=self.table)
         row = load.warehouse.file(
@@ -85,11 +84,10 @@ class Scd1:
 
         One that can't be loaded is left as it is.
         """
-        load.show_rows()
         columns = (self.business_key, *self.compared, *(("tenant_key",) if self.follows_tenant else ()))
         key = sql.Identifier(self.business_key)
         is_active = sql.Identifier("is_active") if self.deactivates else sql.SQL("true")
-        held = sql.SQL("not is_inferred and ({} or {} in (select {} from loaded)) and {}").format(
-            is_active, key, key, not_rejected(self.business_key, self.table)
+        held = sql.SQL("not is_inferred and ({} or {} in (select {} from ({}) as loaded)) and {}").format(
+            is_active, key, key, load.rows, not_rejected(self.business_key, self.table)
         )
-        return find_differences(load.warehouse, self.table, (self.business_key,), columns, most, held)
+        return find_differences(load, self.table, (self.business_key,), columns, most, held)

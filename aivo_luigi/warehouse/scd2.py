@@ -40,12 +40,12 @@ class Scd2:
         """Merges the source's rows into the table; GuardError when too many current members would end."""
         names = {"dimension": self.table, "business_key": self.business_key, "surrogate_key": self.surrogate_key}
         columns = (self.business_key, *self.tracked, *self.in_place)
-        load.show_rows()
         # Facts that infer members wait, and so does another sync: what is read here is still true when it is written.
         load.warehouse.execute('lock table :"dimension" in share row exclusive mode', dimension=self.table)
         row = load.warehouse.file(
             "load/scd2_changes.sql",
             **names,
+            rows=load.rows,
             clock=load.clock,
             whole=load.whole,
             not_rejected=not_rejected(self.business_key, "current_version"),
@@ -58,6 +58,7 @@ class Scd2:
             load.warehouse.file(
                 "load/scd2_apply.sql",
                 **names,
+                rows=load.rows,
                 columns=identifiers(columns),
                 incoming_columns=identifiers(columns, "incoming"),
             )
@@ -72,10 +73,9 @@ class Scd2:
 
     def compare(self, load: Load, most: int) -> Differences:
         """Compares the current versions with the source's live rows; one that can't be loaded is left as it is."""
-        load.show_rows()
         columns = (self.business_key, *self.tracked, *(("tenant_key",) if self.follows_tenant else ()))
         return find_differences(
-            load.warehouse,
+            load,
             self.table,
             (self.business_key,),
             columns,

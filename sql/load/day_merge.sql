@@ -1,14 +1,22 @@
--- Makes the day what loaded says: rows that went are deleted, rows that differ are overwritten, and new ones inserted
+-- Makes the day what rows says: rows that went are deleted, rows that differ are overwritten, and new ones inserted
 -- in the order of their business key, which the indexes like best. A row that stays keeps its surrogate key; one that
--- is the same is not written. One row: the numbers of rows loaded, gone and added.
--- Variables: fact, surrogate_key, date_key, columns, incoming_columns (the same, of incoming), business_key (columns),
--- same_row, differ (conditions on loaded and day_before).
-with incoming as materialized (
+-- is the same is not written. One row: the number of rows before, of rows loaded, the ids of those gone, and how many
+-- were added.
+-- Variables: rows (query: the day as the fact should hold it), fact, surrogate_key, date_key, columns, incoming_columns
+-- (the same, of incoming), business_key (columns), id (the first of them), same_row, differ (conditions on loaded and
+-- day_before).
+with day_before as materialized (
+    select *
+    from :"fact"
+    where date_key = :date_key
+),
+
+incoming as materialized (
     select
         loaded.*,
         day_before.:"surrogate_key" as key_before,
         :differ as differs
-    from loaded
+    from (:rows) as loaded
     left join day_before on :same_row
 ),
 
@@ -25,7 +33,7 @@ gone as (
                 where incoming.key_before = day_before.:"surrogate_key"
             )
         )
-    returning date_key
+    returning :"id" as id
 ),
 
 overwritten as (
@@ -50,6 +58,7 @@ added as (
 )
 
 select
+    (select count(*) from day_before) as rows_before,
     (select count(*) from incoming) as loaded,
-    (select count(*) from gone) as gone,
+    (select array_agg(id::text) from gone) as gone,
     (select count(*) from added) as added

@@ -1,9 +1,14 @@
 -- Where the rows that a table holds are not those that it should hold: one row in difference per such row, with both.
 -- missing: the table lacks it; surplus: the table should not hold it; altered: a column differs.
--- Variables: held_in (table), held, wanted (conditions on the table and on loaded), columns, key (column), same_row,
--- differ (conditions).
+-- Variables: rows (query), held_in (table), held, wanted (conditions on the table and on the rows), columns, key
+-- (column), same_row, differ (conditions).
 create temporary table difference on commit drop as
-with expected as (
+with loaded as (
+    select given.*
+    from (:rows) as given
+),
+
+expected as (
     select :columns
     from loaded
     where :wanted

@@ -1,7 +1,7 @@
 -- SCD 1, first half: what happens to each id. One row in scd1_change per id to which something happens.
 --   first, complete (an inferred member), change, deactivate (deleted in the source)
--- Variables: dimension, business_key, differs (attributes old and new), was_active (condition on the row as it is).
--- Reads loaded: the rows of the source.
+-- Variables: rows (query: the rows of the source), dimension, business_key, differs (attributes old and new),
+-- was_active (condition on the row as it is).
 create temporary table scd1_change on commit drop as
 select
     incoming.:"business_key" as id,
@@ -12,7 +12,7 @@ select
         when incoming.is_deleted and :was_active then 'deactivate'
         else 'change'
     end as what
-from loaded as incoming
+from (:rows) as incoming
 left join :"dimension" as known on incoming.:"business_key" = known.:"business_key"
 where
     known.:"business_key" is null

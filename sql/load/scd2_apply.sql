@@ -1,6 +1,7 @@
 -- SCD 2, second half: carries scd2_change out. Nothing changed: nothing is written. New rows are written in the order
 -- of their ids: each index grows page by page, where any other order would touch all its pages again and again.
--- Variables: dimension, business_key, surrogate_key, columns (attributes), incoming_columns (the same, of incoming).
+-- Variables: rows (query: the rows of the source), dimension, business_key, surrogate_key, columns (attributes),
+-- incoming_columns (the same, of incoming).
 update :"dimension" as version
 set
     effective_to = case when change.what = 'change' then change.effective_from else change.effective_to end,
@@ -18,7 +19,7 @@ set
     is_current = change.effective_to is null,
     is_inferred = false
 from scd2_change as change
-inner join loaded as incoming on change.incoming_key = incoming.:"business_key"
+inner join (:rows) as incoming on change.incoming_key = incoming.:"business_key"
 where
     change.what = 'complete'
     and version.:"surrogate_key" = change.current_key;
@@ -30,6 +31,6 @@ select
     change.effective_to,
     change.effective_to is null as is_current
 from scd2_change as change
-inner join loaded as incoming on change.incoming_key = incoming.:"business_key"
+inner join (:rows) as incoming on change.incoming_key = incoming.:"business_key"
 where change.what in ('first', 'change', 'revive')
 order by change.incoming_key

@@ -4,9 +4,10 @@
 --   change    a tracked attribute differs: the current version ends, the next begins
 --   close     deleted in the source, or gone from it: the current version ends
 --   revive    deleted once, and back again: a new version begins
--- Variables: dimension, business_key, surrogate_key, differs (tracked attributes old and new), clock, whole (whether
--- everything was read, so that what is missing is gone), not_rejected (condition).
--- Reads stage and loaded: the rows of the source; and rejected: a row that can't be loaded is not gone.
+-- Variables: rows (query: the rows of the source as versions of today), dimension, business_key, surrogate_key, differs
+-- (tracked attributes old and new), clock, whole (whether everything was read, so that what is missing is gone),
+-- not_rejected (condition).
+-- Reads stage, what was read of the source, and rejected: a row that can't be loaded is not gone.
 -- Where not everything was read, the last condition makes a left join of the full one: by the dimension's index.
 create temporary table scd2_change on commit drop as
 with closed as (
@@ -41,7 +42,7 @@ compared as (
             when incoming.deleted_at is null then 'revive'
             else 'keep'
         end as what
-    from loaded as incoming
+    from (:rows) as incoming
     full join (select * from :"dimension" where is_current) as current_version
         on incoming.:"business_key" = current_version.:"business_key"
     left join closed on incoming.:"business_key" = closed.id

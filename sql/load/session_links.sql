@@ -7,5 +7,3 @@ select
     date_key as session_date_key
 from fact_sessions
 where date_key = any(:'days'::integer[]);
-
-analyze session_link;

@@ -27,5 +27,3 @@ select
     coalesce(lead(effective_from) over history, timestamptz 'infinity') as valid_to
 from dim_tenant
 window history as (partition by tenant_id order by effective_from, tenant_key);
-
-analyze tenant_version, learner_version;
