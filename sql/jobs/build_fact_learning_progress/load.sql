@@ -52,10 +52,13 @@ select
     progress.average_mastery,
     progress.skills_gained_today,
     (coalesce(practice.practice_ms, 0) / 60000)::integer as practice_minutes_today,
-    history.began_at <= :'day_end'::timestamptz as is_exact,
+    (
+        select began_at <= :'day_end'::timestamptz
+        from etl_watermarks
+        where source_table = 'learner_skill_states'
+    ) as is_exact,
     :'snapshot_at'::timestamptz as snapshot_at
 from progress
-inner join etl_watermarks as history on history.source_table = 'learner_skill_states'
 left join practice on progress.learner_id = practice.learner_id
 inner join learner_version
     on
