@@ -53,8 +53,11 @@ def stage_query(
     """
     columns = columns or describe_query(source, query)
     binary = all(oid in _BINARY_TYPES for _, oid in columns)
-    _create(warehouse, table, [(name, _BINARY_TYPES[oid] if binary else "text") for name, oid in columns])
-    return _copy(source, warehouse, query, table, "(format binary)" if binary else "(format text)", report)
+    options = "(format binary)" if binary else "(format text)"
+    typed = [(name, _BINARY_TYPES[oid] if binary else "text") for name, oid in columns]
+    with _extracting(source, f"copy ({query}) to stdout {options}", report) as stream:
+        _create(warehouse, table, typed)  # the source is at work meanwhile
+        return _copy_in(warehouse, table, options, stream)
 
 
 def stage_csv(warehouse: Connection, name: str) -> int:
@@ -70,17 +73,19 @@ def _create(warehouse: Connection, table: str, columns: list[tuple[str, str]]) -
     warehouse.execute('create temporary table :"name" (:columns) on commit drop', name=table, columns=definition)
 
 
-def _copy(
-    source: Connection, warehouse: Connection, query: str, table: str, options: str, report: Callable[[], None]
-) -> int:
-    """Both COPYs at once, a pipe between them: memory is two buffers, whatever the number of rows."""
+@contextmanager
+def _extracting(source: Connection, copy: str, report: Callable[[], None]) -> Iterator[_Reporting]:
+    """What a COPY out of the source returns, while it runs beside the block, a pipe between them.
+
+    Memory is two buffers, whatever the number of rows.
+    """
     reading, writing = os.pipe()
     failures: list[BaseException] = []
 
     def extract() -> None:
         try:
             with reading_source(), open(writing, "wb", buffering=_BUFFER) as sink, answered_in_time(source.raw):
-                source.raw.cursor().copy_expert(f"copy ({query}) to stdout {options}", sink)
+                source.raw.cursor().copy_expert(copy, sink)
         except BaseException as error:
             failures.append(_in_words(error))
 
@@ -88,7 +93,7 @@ def _copy(
         thread = threading.Thread(target=extract, name="extract", daemon=True)
         thread.start()
         try:
-            rows = _copy_in(warehouse, table, options, _Reporting(stream, failures, thread, report))
+            yield _Reporting(stream, failures, thread, report)
         except BaseException as error:
             # Where extraction failed, that is what to tell, not the broken stream that the warehouse saw.
             causes = list(failures) if isinstance(error, Exception) else []
@@ -98,7 +103,6 @@ def _copy(
                 raise causes[0] from None
             raise
     thread.join()
-    return rows
 
 
 def _in_words(error: BaseException) -> BaseException:
