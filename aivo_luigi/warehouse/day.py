@@ -69,8 +69,8 @@ class DayPartition:
                 differ=columns_differ(columns, "loaded", "day_before"),
             )
         )
-        load.warehouse.file("load/hold_keys.sql")
         load.warehouse.execute("set local enable_nestloop = on")
+        load.warehouse.file("load/hold_keys.sql")
         expected = load.staged if self.row_per_staged else loaded
         inserted = before - len(gone or ()) + added
         if inserted != expected:
