@@ -53,7 +53,8 @@ class DayPartition:
         if self.links_to_sessions:
             load.warehouse.file("load/lock_links_shared.sql")
         columns = self._columns(load)
-        load.warehouse.execute("set local enable_nestloop = off")  # a young partition has no statistics
+        # A young partition has no statistics, or such as know other days alone: also for the links, and the checks.
+        load.warehouse.execute("set local enable_nestloop = off")
         before, loaded, gone, added = _only_row(
             load.warehouse.file(
                 "load/day_merge.sql",
@@ -70,7 +71,6 @@ class DayPartition:
             )
         )
         load.warehouse.file("load/hold_keys.sql")
-        load.warehouse.execute("set local enable_nestloop = on")
         expected = load.staged if self.row_per_staged else loaded
         inserted = before - len(gone or ()) + added
         if inserted != expected:
