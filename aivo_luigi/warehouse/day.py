@@ -108,6 +108,8 @@ class DayPartition:
         """Makes what load.sql reads besides `stage`, and returns the names of the columns that it gives."""
         staged, history = sql.SQL("stage"), sql.SQL("etl_states_at({})").format(sql.Literal(day_end(load.day)))
         load.warehouse.file("load/versions_in_force.sql", concerned=staged if self.row_per_staged else history)
+        if not self.row_per_staged:  # what is counted out of the history has no statistics that would do for both
+            load.warehouse.execute("analyze learner_version")
         if self.links_to_sessions:
             days = _only_row(load.warehouse.file("load/session_days.sql"))[0]
             load.warehouse.file("load/session_links.sql", days=as_array(days or ()))
