@@ -357,6 +357,29 @@ def test_the_link_moves_in_whatever_order_the_two_days_are_built(pipeline, world
     assert links(pipeline) == [(20250114, True)]
 
 
+@pytest.mark.parametrize("order", [(NEXT_DAY, DAY), (DAY, NEXT_DAY)], ids=["followed", "cleared and found"])
+def test_links_are_mended_in_one_go_however_many_sessions_move(pipeline, world, order):
+    """Statistics that know other days alone promise one row; a nested loop over 10,000 took minutes."""
+    lessons = [world.session(str(number)) for number in range(3)]
+    for number in range(3):
+        world.event("FOCUS_LOSS_DETECTED", session=str(number))
+    world.session("stays")
+    build_sessions()
+    build()
+    pipeline.warehouse.execute(
+        "create table planned (nested_loops text);"
+        " create function note() returns trigger language plpgsql as $$ begin"
+        " insert into planned values (current_setting('enable_nestloop')); return null; end $$;"
+        " create trigger note after update on fact_focus_events for each statement execute function note()"
+    )
+    for lesson in lessons:
+        pipeline.source.update("sessions", lesson, started_at=at("2025-01-16 08:00"))
+    for day in order:
+        build_sessions(day)
+    assert links(pipeline) == [(20250116, True)] * 3
+    assert set(pipeline.warehouse.column("select nested_loops from planned")) == {"off"}
+
+
 def test_the_link_to_a_session_that_went_is_taken_away(pipeline, world):
     lesson = world.session()
     world.session("stays")

@@ -15,6 +15,7 @@ from aivo_luigi import (
     job_sync_dim_subject,
     job_sync_dim_tenant,
 )
+from aivo_luigi.db import Connection
 
 
 @pytest.fixture(autouse=True)
@@ -262,3 +263,27 @@ def test_building_a_day_again_keeps_every_key(pipeline, world):
     after = pipeline.warehouse.rows(keys)
     assert before[0] in after
     assert progress(pipeline, "subject_code, practice_minutes_today") == [("ELA", 10), ("MATH", 10)]
+
+
+def test_the_planner_knows_how_many_rows_a_day_has(pipeline, world, monkeypatch):
+    """Of 100,000 learners it expected a thousand million rows, and hashed them into thousands of files."""
+    known = {"number": 3000, "tenant": uid("school"), "skill": uid("adding"), "day": DAY}
+    for rows in (
+        "learners (id, tenant_id, created_at) select md5(n::text)::uuid, %(tenant)s, %(day)s - 9",
+        "learner_skill_states select md5('state' || n)::uuid, %(tenant)s, md5(n::text)::uuid, %(skill)s, 0.9, %(day)s",
+        "sessions select md5('session' || n)::uuid, %(tenant)s, md5(n::text)::uuid, 'LEARNING', 'SYSTEM', %(day)s,"
+        " %(day)s, 60000, %(day)s, %(day)s",
+    ):
+        pipeline.source.execute(f"insert into {rows} from generate_series(1, %(number)s) as n", **known)
+    expected = []
+    run = Connection.file
+
+    def planned(connection, name, **variables):
+        if name == "load/day_merge.sql":
+            (plan,) = connection.value("explain (format json) :rows", rows=variables["rows"])
+            expected.append(plan["Plan"]["Plan Rows"])
+        return run(connection, name, **variables)
+
+    monkeypatch.setattr(Connection, "file", planned)
+    assert build().rows_inserted == 3000
+    assert 1000 < expected[0] < 9000

@@ -438,6 +438,14 @@ def test_an_index_that_goes_on_serves_as_well(unread: Members, definition: str) 
     assert [unread.read_at(text) for text in ("10:00", "11:00")] == [NUMBER, 0]
 
 
+def test_an_index_serves_a_source_that_quotes_all_names(unread: Members) -> None:
+    unread.index()
+    unread.source.execute(
+        "do $$ begin execute format('alter database %I set quote_all_identifiers = on', current_database()); end $$"
+    )
+    assert [unread.read_at(text) for text in ("10:00", "11:00")] == [NUMBER, 0]
+
+
 def test_an_index_made_later_serves_from_the_first_whole_read_on(unread: Members) -> None:
     unread.sync_at("10:00")
     unread.index()

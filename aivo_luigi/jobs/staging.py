@@ -99,8 +99,7 @@ class Staging:
             if not whole:
                 keep_earlier_rejects(self.warehouse, self.job.name, self.day, self.job.required[0])
         reject_fields(self.warehouse, self.job.sql_file("rejects.sql"), **self._bounds)
-        if not self.job.keeps_history:  # the history has analysed it
-            self.warehouse.execute("analyze stage")
+        self.warehouse.execute("analyze practice" if self.job.keeps_history else "analyze stage")  # stage: it has been
         return staged
 
     def load(self, staged: Staged) -> Load:

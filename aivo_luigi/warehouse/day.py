@@ -53,7 +53,8 @@ class DayPartition:
         if self.links_to_sessions:
             load.warehouse.file("load/lock_links_shared.sql")
         columns = self._columns(load)
-        load.warehouse.execute("set local enable_nestloop = off")  # a young partition has no statistics
+        # A young partition has no statistics, or such as know other days alone.
+        load.warehouse.execute("set local enable_nestloop = off")
         before, loaded, gone, added = _only_row(
             load.warehouse.file(
                 "load/day_merge.sql",
@@ -69,8 +70,6 @@ class DayPartition:
                 differ=columns_differ(columns, "loaded", "day_before"),
             )
         )
-        load.warehouse.execute("set local enable_nestloop = on")
-        load.warehouse.file("load/hold_keys.sql")
         expected = load.staged if self.row_per_staged else loaded
         inserted = before - len(gone or ()) + added
         if inserted != expected:
@@ -84,6 +83,8 @@ class DayPartition:
                 "with --etl-allow-empty-rebuild"
             )
         self._relink(load.warehouse, date_key, gone)
+        load.warehouse.execute("set local enable_nestloop = default")  # members are few among many, and have their keys
+        load.warehouse.file("load/hold_keys.sql")
         return Counts(inserted=inserted, deleted=before)
 
     def _relink(self, warehouse: Connection, date_key: int, gone: Sequence[str] | None) -> None:

@@ -16,6 +16,9 @@ from dim_learner
 where learner_id in (select concerned.learner_id from :concerned as concerned)
 window history as (partition by learner_id order by effective_from, learner_key);
 
+-- What is counted out of the history of states is joined with it, and has no statistics that would do for both.
+analyze learner_version;
+
 create temporary table tenant_version on commit drop as
 select
     tenant_id,

@@ -7,6 +7,6 @@ select exists(
         indrelid = to_regclass(:'source_table')
         and indisvalid
         and indpred is null
-        and pg_get_indexdef(indexrelid, 1, true) = 'updated_at'
+        and pg_get_indexdef(indexrelid, 1, true) = quote_ident('updated_at')
         and pg_index_column_has_property(indexrelid, 1, 'orderable')
 ) as is_indexed
