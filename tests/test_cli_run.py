@@ -227,6 +227,32 @@ def test_ctrl_c_leaves_no_process_and_no_open_row(workers: str, held: Any, pipel
     assert aivo_etl("run", f"--date={DAY}", **pipeline.environment).returncode == 0
 
 
+_INTERRUPTED = """
+import atexit, os, signal, sys
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+class Imports:
+    def find_spec(self, name, path, target=None):
+        if name == "click":
+            interrupt()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["aivo-etl", "--version"]
+{when}
+from aivo_luigi.command import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "said"),
+    [("sys.meta_path.insert(0, Imports())", 130, "aivo-etl: interrupted\n"), ("atexit.register(interrupt)", 0, "")],
+)
+def test_ctrl_c_while_the_command_is_imported_or_tidies_up_prints_no_traceback(when: str, code: int, said: str) -> None:
+    script = [sys.executable, "-c", _INTERRUPTED.format(when=when)]
+    ended = subprocess.run(script, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stderr) == (code, said)
+
+
 @pytest.mark.parametrize(("no_color", "colours"), [("", True), ("1", False)])
 def test_a_terminal_shows_a_table_and_obeys_no_color(
     no_color: str, colours: bool, pipeline: Pipeline, world: World
