@@ -28,6 +28,7 @@ from aivo_luigi import listener
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.db.connection import cancel_statements
 from aivo_luigi.errors import ConfigurationError, EtlError, debugging, describe
+from aivo_luigi.jobs.parameters import how_to_go_on
 from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.logs import speak_in_one_line
@@ -148,7 +149,7 @@ def _tell_lines(reading: int, tell: Callable[[str], None]) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C ends this process, which ends its workers: they don't each tell of it.
+    """Ctrl-C ends this process, which ends its workers: they don't each tell of it. What it raises says how to go on.
 
     A statement is cancelled first, from another thread: while the main one waits for a server, Python calls no handler.
     Where Python ignores what a handler raises, as it does while it forks, the next task is the one that doesn't begin.
@@ -169,7 +170,7 @@ def interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _close_what_ran()
-        raise
+        raise KeyboardInterrupt(how_to_go_on()) from None
     finally:
         sys.unraisablehook = hook
         listener.ignore(signal.SIGINT)
