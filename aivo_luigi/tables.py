@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,15 +13,22 @@ _TO_THE_RIGHT = (*NUMBERS, "seconds", "rows", "records")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Prints a table to standard output; columns of counts and seconds are set to the right."""
+    """Prints a table to standard output; columns of counts and seconds are set to the right.
+
+    Raises BrokenPipeError when nobody reads it.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
+    console = Piped()
     if not console.is_terminal:
-        console = Console(width=160)
+        console = Piped(width=160)
     tight = is_narrow(console.width)
     table = Table(
         title=title,
@@ -53,3 +62,8 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def lose_output() -> None:
+    """What is still to be written goes nowhere: whoever read standard output has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -203,10 +203,18 @@ def test_rejected_rows_are_pointed_to(pipeline: Pipeline, world: World) -> None:
         assert f"aivo-etl rejects --date {DAY}" in done.stdout
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_leaves_no_process_and_no_open_row(workers: str, held: Any, pipeline: Pipeline) -> None:
+@pytest.mark.parametrize(
+    ("workers", "force", "how"),
+    [
+        ("1", [], "the same command goes on"),
+        ("2", ["--force"], "a bare --force begins anew, with --force NAME the same command would go on"),
+    ],
+)
+def test_ctrl_c_leaves_no_process_and_no_open_row_and_says_how_to_go_on(
+    workers: str, force: list[str], how: str, held: Any, pipeline: Pipeline
+) -> None:
     process = subprocess.Popen(
-        [AIVO_ETL, "run", f"--date={DAY}", "--workers", workers],
+        [AIVO_ETL, "run", f"--date={DAY}", "--workers", workers, *force],
         env=environment(**pipeline.environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -219,12 +227,35 @@ def test_ctrl_c_leaves_no_process_and_no_open_row(workers: str, held: Any, pipel
     _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
     (line,) = stderr.splitlines()
-    assert line.startswith("aivo-etl: interrupted")
+    assert line == f"aivo-etl: interrupted, and what ran is rolled back: {how}"
     assert [child for child in children if child.is_running()] == []
     assert [row["job_name"] for row in runs(pipeline.warehouse, "RUNNING")] == []
     assert "sync_dim_user" in [row["job_name"] for row in runs(pipeline.warehouse, "FAILED")]
     held.close()
     assert aivo_etl("run", f"--date={DAY}", **pipeline.environment).returncode == 0
+
+
+def unread(*command: str, **variables: str) -> tuple[int, str]:
+    """The exit code of a command whose output nobody reads, and what it says on standard error."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        ended = subprocess.run(
+            command, env=environment(**variables), cwd="/", stdout=pipe, stderr=subprocess.PIPE, text=True, check=False
+        )
+    return ended.returncode, ended.stderr
+
+
+def test_output_that_nobody_reads_ends_a_command_quietly_but_not_a_run(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    for _ in ("builds", "skips"):
+        assert unread(AIVO_ETL, "run", f"--date={DAY}", **pipeline.environment) == (0, "")
+    assert jobs_run(pipeline) == sorted(JOBS)
+    for command in (["status"], ["plan", f"--date={DAY}", "--json"], ["check", "--json"]):
+        assert unread(AIVO_ETL, *command, **pipeline.environment) == (141, "")
+    luigi = [str(Path(AIVO_ETL).with_name("luigi")), "--module=aivo_luigi", "RunAll", f"--date={DAY}", "--force"]
+    code, said = unread(*luigi, **pipeline.environment, LUIGI_CONFIG_PATH=str(CONFIG))
+    assert (code, "BrokenPipe" in said) == (0, False), said
 
 
 _INTERRUPTED = """

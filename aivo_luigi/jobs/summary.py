@@ -17,7 +17,7 @@ from aivo_luigi.db import connect_warehouse
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
-from aivo_luigi.tables import NUMBERS, print_table
+from aivo_luigi.tables import NUMBERS, lose_output, print_table
 
 logger = logging.getLogger("luigi-interface")
 
@@ -34,7 +34,11 @@ def tell_summary(jobs: Sequence[str], day: date, at_length: bool) -> None:
         rows = warehouse.file("monitoring/day_summary.sql", jobs=as_array(jobs), day=day).fetchall()
     by_job = {name: (*counts, duration_ms / 1000) for name, *counts, duration_ms in rows}
     if at_length:
-        _print_table(jobs, by_job, day)
+        try:
+            _print_table(jobs, by_job, day)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            lose_output()
     else:
         facts = [counts for name, counts in by_job.items() if not is_dimension(name)]
         read, rejected = sum(counts[0] for counts in facts), sum(counts[4] for counts in facts)
