@@ -115,7 +115,7 @@ def _remember_broken(task: luigi.Task, error: BaseException) -> None:
 
 @contextmanager
 def own_log(tell: Callable[[str], None]) -> Iterator[None]:
-    """Luigi's log through `tell`: our warnings, and that luigid doesn't answer; all of it with ETL_DEBUG.
+    """Luigi's log through `tell`: our warnings, what is told, and that luigid doesn't answer; all of it with ETL_DEBUG.
 
     Tasks in other processes write to a pipe, which this one reads, so that nobody tears the display.
     """
@@ -130,6 +130,7 @@ def own_log(tell: Callable[[str], None]) -> Iterator[None]:
     before, level, propagate = log.handlers, log.level, log.propagate
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.DEBUG if debugging() else logging.WARNING)
+    log.getChild("told").setLevel(logging.INFO)
     reader = threading.Thread(target=_tell_lines, args=(reading, tell), name="log", daemon=True)
     reader.start()
     try:

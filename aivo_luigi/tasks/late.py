@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import date, timedelta
 
 import luigi
@@ -19,6 +19,9 @@ from aivo_luigi.jobs.task import Job
 from aivo_luigi.tasks.wrappers import FACTS, SyncDimensions
 
 logger = logging.getLogger("luigi-interface")
+told = logging.getLogger("luigi-interface.told")  # aivo-etl shows what is said here, too
+
+_NAMED = 7  # days
 
 
 class RebuildLateDays(luigi.Task):
@@ -62,7 +65,18 @@ class RebuildLateDays(luigi.Task):
             raise ConfigurationError(f"a look-back can't be {days} days: give --look-back-days from 1 to {MOST_DAYS}")
         built = built_days(FACTS, self.date - timedelta(days=days - 1), self.date)
         found = ((job(date=day, force=self.force), why_late(job, day)) for job, day in built)
-        return [(job, reason) for job, reason in found if reason]
+        late = [(job, reason) for job, reason in found if reason]
+        told.info(_summary({day for _, day in built}, {job.date for job, _ in late}))
+        return late
+
+
+def _summary(compared: Set[date], late: Set[date]) -> str:
+    """How many days were compared, and which of them differ: each by its name, if they are not very many."""
+    days = "1 day" if len(compared) == 1 else f"{len(compared)} days"
+    if not late:
+        return f"{days} compared, none to be built again"
+    named = ", ".join(map(str, sorted(late))) if len(late) <= _NAMED else f"{min(late)} to {max(late)}"
+    return f"{days} compared, {len(late)} to be built again: {named}"
 
 
 def why_late(job: type[Job], day: date) -> str:
