@@ -103,7 +103,7 @@ class _RememberingFactory(luigi.interface._WorkerSchedulerFactory):
         return worker
 
     def reason(self, task: luigi.Task) -> str:
-        """What Job.on_failure said of the task, which Luigi keeps as JSON."""
+        """What on_failure said of the task, which Luigi keeps as JSON."""
         said = self._scheduler.fetch_error(task.task_id).get("error")
         return str(json.loads(said)) if said else ""
 

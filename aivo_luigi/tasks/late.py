@@ -10,9 +10,10 @@ import luigi
 import psycopg2
 
 from aivo_luigi.config import MOST_DAYS, settings
-from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe, mask_ids
+from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
+from aivo_luigi.jobs.one_line import OneLineFailure
 from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
 from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.jobs.task import Job
@@ -24,7 +25,7 @@ told = logging.getLogger("luigi-interface.told")  # aivo-etl shows what is said 
 _NAMED = 7  # days
 
 
-class RebuildLateDays(luigi.Task):
+class RebuildLateDays(OneLineFailure, luigi.Task):
     """Builds again the days in the look-back whose source rows are no longer those that were read.
 
     Each built day is compared with the source, and built again only where they differ. Runs whenever it is asked for.
@@ -48,10 +49,6 @@ class RebuildLateDays(luigi.Task):
     def run(self) -> Iterator[list[Job]]:
         """Looks, and has Luigi build what is late; no day's failure keeps the others from being built."""
         yield self.late_days()
-
-    def on_failure(self, exception: BaseException) -> str:
-        """The reason in one line, without ids of rows: for the visualiser and Luigi's mail."""
-        return mask_ids(describe(exception))
 
     def late_days(self) -> list[Job]:
         """The builds that have to be repeated, the newest day first."""
