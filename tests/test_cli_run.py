@@ -305,6 +305,53 @@ def test_a_narrow_terminal_breaks_no_job_name_of_status(pipeline: Pipeline, worl
     assert any('relation "users" does not exist' in line for line in lines)
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_word_of_a_table_is_broken_however_many_the_rows(columns: int, pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    world.event("FOCUS_BREAK_STARTED", metadata={"durationSeconds": "soon"})
+    terminal = {"COLUMNS": str(columns), "FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm", "LINES": "50"}
+
+    def shown(*arguments: str) -> str:
+        done = aivo_etl(*arguments, **pipeline.environment, **terminal)
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", done.stdout)
+
+    first = shown("run", f"--date={DAY}")
+    assert [job for job in JOBS if not re.search(rf"{job} +{DAY} +done +\d", first)] == [], first
+    many = 123456 if columns == 60 else 1234567
+    pipeline.warehouse.execute(
+        f"update etl_job_runs set rows_processed = {many}, rows_inserted = {many}, rows_deleted = {many},"
+        " duration_ms = 1234560"
+    )
+    status = shown("status")
+    rest = {60: "", 80: r" +1234\.56", 120: rf" +{many:,} +\d +{many:,} +\d +1234\.56"}[columns]
+    assert [job for job in JOBS if not re.search(rf"{job} +{DAY} SUCCESS +{many:,}{rest} *\n", status)] == [], status
+    if columns > 60:
+        assert {"durationSeconds", "2147483647", "records"} <= set(shown("rejects").split())
+        plan = shown("plan", "--start=2025-02-01", "--stop=2025-03-01", "--job=build_fact_recommendation_events")
+        assert {"build_fact_recommendation_events", "2025-02-28", "would", "never"} <= set(plan.split()), plan
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_word_of_the_summary_is_broken(
+    columns: int, pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from aivo_luigi.jobs.summary import tell_summary
+
+    pipeline.warehouse.execute(
+        "insert into etl_job_runs (id, job_name, run_date, target_date, status, rows_processed, rows_inserted,"
+        " rows_updated, rows_deleted, rows_rejected, duration_ms, started_at, completed_at) select gen_random_uuid(),"
+        f" unnest(%(jobs)s), '{DAY}', '{DAY}', 'SUCCESS', 123456, 123456, 123456, 123456, 0, 123450, now(), now()",
+        jobs=JOBS,
+    )
+    for name, value in {**pipeline.environment, "COLUMNS": str(columns), "FORCE_COLOR": "1", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    tell_summary(JOBS, DAY, at_length=True)
+    said = capsys.readouterr().out
+    deleted = " +123,456" if columns == 120 else ""
+    for job in JOBS:
+        assert re.search(rf"{job} +123,456 +123,456 +123,456{deleted} +0 +123\.45\n", said), said
+
+
 def test_status_for_machines_and_for_one_job(pipeline: Pipeline, world: World) -> None:
     world.row_of_everything()
     aivo_etl("run", f"--date={DAY}", **pipeline.environment)
