@@ -68,7 +68,7 @@ setup(
         "tenacity>=9",  # retries with back-off; Luigi needs it, too
     ],
     extras_require={"demo": DEMO, "luigid": LUIGID, "report": REPORT, "test": TEST, "dev": [*TEST, *LINT]},
-    entry_points={"console_scripts": ["aivo-etl = aivo_luigi.cli:main"]},
+    entry_points={"console_scripts": ["aivo-etl = aivo_luigi.command:main"]},
     classifiers=[
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",

@@ -5,12 +5,12 @@
 What a user may import or name on the command line is here, and nothing else.
 """
 
+import os
 import sys
-from pathlib import Path
 
 # Luigi must know the tasks of a module that it has imported, so that all is imported at once. Only the command
 # aivo-etl, which needs none of these names, is spared the quarter of a second that this takes.
-if not sys.argv or Path(sys.argv[0]).stem != "aivo-etl":
+if not sys.argv or os.path.splitext(os.path.basename(sys.argv[0]))[0] != "aivo-etl":
     from aivo_luigi.api import (
         job_build_fact_focus_events,
         job_build_fact_homework_events,

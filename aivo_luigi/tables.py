@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 NUMBERS = ("read", "inserted", "updated", "deleted", "rejected")
-_UNBROKEN = ("job", "day", "status", "state")
 _TO_THE_RIGHT = (*NUMBERS, "seconds", "rows", "records")
+_LONGEST_WORD = 32  # build_fact_recommendation_events
+_OF_A_FILE = 160
+
+NARROW, WIDE, SPACIOUS = 76, 118, 140
+"""Columns of a terminal: below NARROW only the most needed fits, from WIDE on every count, from SPACIOUS on blanks."""
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Prints a table to standard output; columns of counts and seconds are set to the right."""
+    """Prints a table to standard output; columns of counts and seconds are set to the right.
+
+    Raises BrokenPipeError when nobody reads it.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    tight = is_narrow(console.width)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
+    console = Piped(width=terminal_width())
+    tight = console.width < SPACIOUS
     table = Table(
         title=title,
         title_justify="left",
@@ -29,22 +40,28 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         show_edge=not tight,
         padding=(0, 0) if tight else (0, 1),
     )
-    for column in columns:
+    texts = [[_text(value) for value in row] for row in rows]
+    for number, column in enumerate(columns):
         justify: Any = "right" if column in _TO_THE_RIGHT else "left"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in _UNBROKEN)
-    for row in rows:
-        table.add_row(*(Text(_text(value)) for value in row))
+        unbroken = all(_is_word(text) for text in (column, *(row[number] for row in texts)))
+        # A number that is cut off would be another one: … says that it is.
+        table.add_column(column, justify=justify, overflow="ellipsis" if unbroken else "fold", no_wrap=unbroken)
+    for row in texts:
+        table.add_row(*map(Text, row))
     console.print(table)
 
 
-def is_narrow(width: int | None = None) -> bool:
-    """Whether so many columns, those of the terminal if nothing is said, take short tables only."""
-    if width is None:
-        from rich.console import Console
+def terminal_width() -> int:
+    """Columns of the terminal; a file or a pipe takes wide lines."""
+    from rich.console import Console
 
-        console = Console()
-        width = console.width if console.is_terminal else 160
-    return width < 120
+    console = Console()
+    return console.width if console.is_terminal else _OF_A_FILE
+
+
+def _is_word(text: str) -> bool:
+    """Whether a column of such texts gains nothing where it is narrowed; ids are too long to keep them whole."""
+    return " " not in text and len(text) <= _LONGEST_WORD
 
 
 def _text(value: Any) -> str:
@@ -53,3 +70,8 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def lose_output() -> None:
+    """What is still to be written goes nowhere: whoever read standard output has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

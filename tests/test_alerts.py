@@ -356,6 +356,20 @@ def test_the_limits_are_those_of_the_configuration(calm: Pipeline, alerts_option
     assert told() == [("stale", "sync_dim_user", None)]
 
 
+def test_the_command_shows_the_overdue_days_of_a_job_in_one_line_and_tells_machines_of_each(calm: Pipeline) -> None:
+    first, last = TODAY - timedelta(days=4), TODAY - timedelta(days=2)
+    calm.warehouse.execute("delete from etl_job_runs where target_date in (%(one)s, %(two)s)", one=first, two=last)
+    lines = [line.strip() for line in aivo_etl("check", **calm.environment).stdout.splitlines() if "overdue" in line]
+    hours = {job: 5 if job == "build_fact_learning_progress" else 4 for job in sorted(FACTS)}
+    due = first + timedelta(days=1)
+    assert lines == [
+        f"overdue   {job} for 2 days, {first} to {last}: not complete, due since {due} {hour:02}:00 UTC"
+        for job, hour in hours.items()
+    ]
+    days = [alert["day"] for alert in json.loads(aivo_etl("check", "--json", **calm.environment).stdout)]
+    assert sorted(days) == [str(first)] * 5 + [str(last)] * 5
+
+
 def test_the_command_and_the_task_say_what_fires_and_fail(calm: Pipeline) -> None:
     assert aivo_etl("check", **calm.environment).stdout == "No alert fires.\n"
     assert calm.luigi("Check").returncode == 0

@@ -58,8 +58,10 @@ def test_a_plan_with_late_names_what_changed_in_the_source(pipeline: Pipeline, w
     assert "1 rows missing" in found["build_fact_sessions", str(DAY)]
     dry = aivo_etl("late", "--date", str(DAY), "--look-back-days", "2", "--dry-run", **pipeline.environment)
     assert "1 rows missing" in dry.stdout
+    assert f"1 day compared, 1 to be built again: {DAY}" in dry.stdout
     late = aivo_etl("late", "--date", str(DAY), **pipeline.environment)
     assert (late.returncode, late.stderr) == (0, "")
+    assert f"1 day compared, 1 to be built again: {DAY}" in late.stdout.splitlines()
     assert f"build_fact_sessions {DAY}: done, 2 rows" in late.stdout
     assert plan(pipeline, "--date", str(DAY), "--late") == {}
 

@@ -203,10 +203,18 @@ def test_rejected_rows_are_pointed_to(pipeline: Pipeline, world: World) -> None:
         assert f"aivo-etl rejects --date {DAY}" in done.stdout
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_leaves_no_process_and_no_open_row(workers: str, held: Any, pipeline: Pipeline) -> None:
+@pytest.mark.parametrize(
+    ("workers", "force", "how"),
+    [
+        ("1", [], "the same command goes on"),
+        ("2", ["--force"], "a bare --force begins anew, with --force NAME the same command would go on"),
+    ],
+)
+def test_ctrl_c_leaves_no_process_and_no_open_row_and_says_how_to_go_on(
+    workers: str, force: list[str], how: str, held: Any, pipeline: Pipeline
+) -> None:
     process = subprocess.Popen(
-        [AIVO_ETL, "run", f"--date={DAY}", "--workers", workers],
+        [AIVO_ETL, "run", f"--date={DAY}", "--workers", workers, *force],
         env=environment(**pipeline.environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -219,12 +227,61 @@ def test_ctrl_c_leaves_no_process_and_no_open_row(workers: str, held: Any, pipel
     _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
     (line,) = stderr.splitlines()
-    assert line.startswith("aivo-etl: interrupted")
+    assert line == f"aivo-etl: interrupted, and what ran is rolled back: {how}"
     assert [child for child in children if child.is_running()] == []
     assert [row["job_name"] for row in runs(pipeline.warehouse, "RUNNING")] == []
     assert "sync_dim_user" in [row["job_name"] for row in runs(pipeline.warehouse, "FAILED")]
     held.close()
     assert aivo_etl("run", f"--date={DAY}", **pipeline.environment).returncode == 0
+
+
+def unread(*command: str, **variables: str) -> tuple[int, str]:
+    """The exit code of a command whose output nobody reads, and what it says on standard error."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        ended = subprocess.run(
+            command, env=environment(**variables), cwd="/", stdout=pipe, stderr=subprocess.PIPE, text=True, check=False
+        )
+    return ended.returncode, ended.stderr
+
+
+def test_output_that_nobody_reads_ends_a_command_quietly_but_not_a_run(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    for _ in ("builds", "skips"):
+        assert unread(AIVO_ETL, "run", f"--date={DAY}", **pipeline.environment) == (0, "")
+    assert jobs_run(pipeline) == sorted(JOBS)
+    for command in (["status"], ["plan", f"--date={DAY}", "--json"], ["check", "--json"]):
+        assert unread(AIVO_ETL, *command, **pipeline.environment) == (141, "")
+    luigi = [str(Path(AIVO_ETL).with_name("luigi")), "--module=aivo_luigi", "RunAll", f"--date={DAY}", "--force"]
+    code, said = unread(*luigi, **pipeline.environment, LUIGI_CONFIG_PATH=str(CONFIG))
+    assert (code, "BrokenPipe" in said) == (0, False), said
+
+
+_INTERRUPTED = """
+import atexit, os, signal, sys
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+class Imports:
+    def find_spec(self, name, path, target=None):
+        if name == "click":
+            interrupt()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["aivo-etl", "--version"]
+{when}
+from aivo_luigi.command import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "said"),
+    [("sys.meta_path.insert(0, Imports())", 130, "aivo-etl: interrupted\n"), ("atexit.register(interrupt)", 0, "")],
+)
+def test_ctrl_c_while_the_command_is_imported_or_tidies_up_prints_no_traceback(when: str, code: int, said: str) -> None:
+    script = [sys.executable, "-c", _INTERRUPTED.format(when=when)]
+    ended = subprocess.run(script, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stderr) == (code, said)
 
 
 @pytest.mark.parametrize(("no_color", "colours"), [("", True), ("1", False)])
@@ -246,6 +303,53 @@ def test_a_narrow_terminal_breaks_no_job_name_of_status(pipeline: Pipeline, worl
     for job in JOBS:
         assert any(re.search(rf"{job} +{DAY} (SUCCESS|FAILED) ", line) for line in lines), lines
     assert any('relation "users" does not exist' in line for line in lines)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_word_of_a_table_is_broken_however_many_the_rows(columns: int, pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    world.event("FOCUS_BREAK_STARTED", metadata={"durationSeconds": "soon"})
+    terminal = {"COLUMNS": str(columns), "FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm", "LINES": "50"}
+
+    def shown(*arguments: str) -> str:
+        done = aivo_etl(*arguments, **pipeline.environment, **terminal)
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", done.stdout)
+
+    first = shown("run", f"--date={DAY}")
+    assert [job for job in JOBS if not re.search(rf"{job} +{DAY} +done +\d", first)] == [], first
+    many = 123456 if columns == 60 else 1234567
+    pipeline.warehouse.execute(
+        f"update etl_job_runs set rows_processed = {many}, rows_inserted = {many}, rows_deleted = {many},"
+        " duration_ms = 1234560"
+    )
+    status = shown("status")
+    rest = {60: "", 80: r" +1234\.56", 120: rf" +{many:,} +\d +{many:,} +\d +1234\.56"}[columns]
+    assert [job for job in JOBS if not re.search(rf"{job} +{DAY} SUCCESS +{many:,}{rest} *\n", status)] == [], status
+    if columns > 60:
+        assert {"durationSeconds", "2147483647", "records"} <= set(shown("rejects").split())
+        plan = shown("plan", "--start=2025-02-01", "--stop=2025-03-01", "--job=build_fact_recommendation_events")
+        assert {"build_fact_recommendation_events", "2025-02-28", "would", "never"} <= set(plan.split()), plan
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_word_of_the_summary_is_broken(
+    columns: int, pipeline: Pipeline, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from aivo_luigi.jobs.summary import tell_summary
+
+    pipeline.warehouse.execute(
+        "insert into etl_job_runs (id, job_name, run_date, target_date, status, rows_processed, rows_inserted,"
+        " rows_updated, rows_deleted, rows_rejected, duration_ms, started_at, completed_at) select gen_random_uuid(),"
+        f" unnest(%(jobs)s), '{DAY}', '{DAY}', 'SUCCESS', 123456, 123456, 123456, 123456, 0, 123450, now(), now()",
+        jobs=JOBS,
+    )
+    for name, value in {**pipeline.environment, "COLUMNS": str(columns), "FORCE_COLOR": "1", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    tell_summary(JOBS, DAY, at_length=True)
+    said = capsys.readouterr().out
+    deleted = " +123,456" if columns == 120 else ""
+    for job in JOBS:
+        assert re.search(rf"{job} +123,456 +123,456 +123,456{deleted} +0 +123\.45\n", said), said
 
 
 def test_status_for_machines_and_for_one_job(pipeline: Pipeline, world: World) -> None:

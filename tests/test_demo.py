@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -135,11 +137,14 @@ class Home:
         self.work = self.folder / "work"
         self.work.mkdir()
 
-    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def environment(self) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LUIGI"))}
+        return {**clean, "XDG_DATA_HOME": str(self.folder), "LUIGI_CONFIG_PATH": str(CONFIG)}
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            env={**clean, "XDG_DATA_HOME": str(self.folder), "LUIGI_CONFIG_PATH": str(CONFIG), **environment},
+            env={**self.environment(), **environment},
             cwd=self.work,
             capture_output=True,
             text=True,
@@ -222,6 +227,27 @@ def test_the_commands_for_people_know_the_demo(home: Home) -> None:
 
 
 @pytest.mark.usefixtures("first_run")
+def test_ctrl_c_does_not_cut_the_stop_of_the_server_off(home: Home) -> None:
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("luigi"), "--module", "aivo_luigi", "RunAll", "--date", str(DAY)],
+        env=home.environment(),
+        cwd=home.work,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    while not is_stopping_a_server(process.pid):
+        assert process.poll() is None
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in errors) == (0, False)
+    assert servers_of(home.folder) == []
+
+
+@pytest.mark.usefixtures("first_run")
 def test_a_day_of_the_demo_that_is_far_from_the_first_is_built_right_too(home: Home) -> None:
     later = str(DAY + timedelta(days=300))
     assert home.luigi("RunAll", "--date", later, "--force").returncode == 0  # the demo has promoted learners meanwhile
@@ -236,6 +262,17 @@ def test_no_server_and_no_file_is_left_behind(home: Home) -> None:
         time.sleep(0.1)
     assert running == []
     assert list(home.work.iterdir()) == []
+
+
+def is_stopping_a_server(pid: int) -> bool:
+    """Whether the process has a child that is pg_ctl, told to stop one."""
+    with suppress(psutil.NoSuchProcess):
+        return any({"pg_ctl", "stop"} <= words_of(child) for child in psutil.Process(pid).children())
+    return False
+
+
+def words_of(process: psutil.Process) -> set[str]:
+    return {Path(word).name for word in process.cmdline()}
 
 
 def servers_of(folder: Path) -> list[str]:

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
+import luigi
 import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
@@ -19,6 +20,7 @@ from support.pipeline import CONFIG, Pipeline
 from support.runs import content, runs
 from support.world import World
 
+import aivo_luigi
 from aivo_luigi.config import database_urls, settings
 from aivo_luigi.db import connect_source, connect_warehouse
 from aivo_luigi.db.source import describe_query, snapshot
@@ -265,6 +267,13 @@ def test_a_value_of_a_row_reaches_no_message(pipeline: Pipeline) -> None:
         pipeline.source.execute("select 'Anna Learner'::integer")
     assert "Anna" not in describe(caught.value)
     assert "22P02" in describe(caught.value)
+
+
+@pytest.mark.parametrize("task", [aivo_luigi.SyncDimUser, aivo_luigi.BuildFactSessions, aivo_luigi.RunAll,
+                                  aivo_luigi.RebuildLateDays, aivo_luigi.Check, aivo_luigi.Retention])  # fmt: skip
+def test_a_task_that_fails_says_so_in_one_line_without_ids_of_rows(task: type[luigi.Task]) -> None:
+    error = SourceError("the row 0b0f4a3e-7a4f-4b8e-9d26-0d5b6d9b7c11 is broken\nand more of it")
+    assert task().on_failure(error) == "the row … is broken"
 
 
 def test_both_spellings_of_a_password_are_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,23 @@ def test_an_analyst_sees_what_ran_and_leaves_check_and_report_to_the_loader(
         assert "permission denied for table etl_job_runs" in done.stderr
 
 
+def test_an_analyst_runs_nothing_and_is_told_who_does(least: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    analysts = as_role(least.warehouse.url, "analyst")
+    monkeypatch.setenv("WAREHOUSE_DATABASE_URL", analysts)
+    span = [f"--start={DAYS[0]}", f"--stop={DAYS[1]}"]
+    for command in (["run", f"--date={DAYS[0]}"], ["late", f"--date={DAYS[0]}"], ["backfill", *span], ["plan", *span]):
+        done = CliRunner().invoke(main, command)
+        assert done.exit_code == (1 if command[0] == "plan" else 35), command
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(
+            "aivo-etl: the warehouse does not let its user run anything (permission denied for table"
+        )
+        assert "loader" in line
+    done = least.luigi("RunAll", "--date", DAYS[0], env=urls(least) | {"WAREHOUSE_DATABASE_URL": analysts})
+    assert done.returncode == 35
+    assert "the warehouse does not let its user run anything" in done.stderr
+
+
 def test_keys_are_checked_as_sets_where_the_loader_may_and_row_by_row_where_not(least: Pipeline) -> None:
     fill(World(least.source))
     built(least, aivo_luigi.BuildFactSessions, date=DAYS[0])

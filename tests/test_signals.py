@@ -100,16 +100,18 @@ def test_sigterm_at_any_moment_ends_the_run_cleanly(
         ("aivo-etl", "2", "warehouse", "dim_user"),
     ],
 )
-def test_a_run_that_waits_for_a_lock_is_terminated(
+def test_a_run_that_waits_for_a_lock_is_terminated_and_says_how_to_go_on(
     small: Pipeline, command: str, workers: str, side: str, table: str
 ) -> None:
+    force, how = (["--force"], "with --force NAME") if workers == "2" else ([], "the same command goes on")
     start = [*LUIGI, "RunAll"] if command == "luigi" else [AIVO_ETL, "run"]
     with held(getattr(small, side), table):
-        run = Run(small, [*start, "--date", str(DAY), "--workers", workers])
+        run = Run(small, [*start, "--date", str(DAY), "--workers", workers, *force])
         wait_for_row(small, "sync_dim_user")
         assert run.end(signal.SIGTERM) < LIMIT
         assert run.code == TERMINATED
         assert "terminated" in run.said
+        assert how in run.said
         assert "Traceback" not in run.said
         assert {"terminated: the process was told to stop; run it again"} == set(all_ended(small))
     finish(small)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -20,18 +21,38 @@ from aivo_luigi.cli.retention import retention
 from aivo_luigi.cli.run import build_facts, late, run, run_job, sync_dimensions
 from aivo_luigi.cli.status import status
 from aivo_luigi.errors import debugging, describe
+from aivo_luigi.tables import lose_output
+
+_NOBODY_READS = 141
+
+
+@contextmanager
+def _written_out() -> Iterator[None]:
+    """What is printed may wait in a buffer: that nobody reads it shows here, before Python tells of it at its end."""
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
 
 
 class _OneLineErrors(click.Group):
-    """An error is one line on standard error and exit code 1; the traceback is there with ETL_DEBUG. Ctrl-C is 130."""
+    """An error is one line on standard error and exit code 1; the traceback is there with ETL_DEBUG. Ctrl-C is 130.
+
+    Output that nobody reads any more ends the command without a word, and with the code that SIGPIPE would give.
+    """
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with _written_out():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:
-            print("aivo-etl: interrupted, and what ran is rolled back: the same command goes on", file=sys.stderr)
+        except BrokenPipeError:
+            lose_output()
+            raise click.exceptions.Exit(_NOBODY_READS) from None
+        except KeyboardInterrupt as interrupt:
+            how = str(interrupt) or "the same command goes on"
+            print(f"aivo-etl: interrupted, and what ran is rolled back: {how}", file=sys.stderr)
             raise click.exceptions.Exit(130) from None
         except Exception as error:
             if debugging():

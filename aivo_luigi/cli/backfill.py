@@ -18,6 +18,7 @@ from aivo_luigi.cli.options import (
     settings_options,
     workers_option,
 )
+from aivo_luigi.cli.shared import exit_with
 
 
 @click.command()
@@ -65,4 +66,4 @@ def backfill(
     if dry_run:
         print_plan(plan([make_task(day) for day in days]), as_json=False)
     else:
-        click.get_current_context().exit(build_days(days, make_task, workers, reverse))
+        exit_with(lambda: build_days(days, make_task, workers, reverse))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -19,7 +18,7 @@ from aivo_luigi.cli.options import (
     together,
     workers_option,
 )
-from aivo_luigi.cli.shared import nothing_has_run
+from aivo_luigi.cli.shared import exit_with, nothing_has_run
 
 _run_options = together(date_option, force_option, workers_option, dry_run_option, settings_options)
 
@@ -100,18 +99,24 @@ def late(day: date | None, look_back_days: int | None, workers: int | None, dry_
     apply_settings(given)
     from aivo_luigi.operate.late import late_steps
     from aivo_luigi.operate.print_plan import print_plan
+    from aivo_luigi.operate.run import own_log
+    from aivo_luigi.operate.watched import run_watched
     from aivo_luigi.tasks import RebuildLateDays
 
     task = RebuildLateDays(date=day, look_back_days=look_back_days)
     if dry_run:
         if not nothing_has_run():
-            print_plan(late_steps(task), as_json=False)
+            with own_log(print):
+                steps = late_steps(task)
+            print_plan(steps, as_json=False)
     else:
-        _exit_with([task], workers)
+        exit_with(lambda: run_watched([task], workers))
 
 
 def _run(task_class: Any, given: dict[str, Any]) -> None:
     apply_settings(given)
+    from aivo_luigi.operate.watched import run_watched
+
     tasks = [task_class(date=given["day"], force=given["force"])]
     if given["dry_run"]:
         from aivo_luigi.operate.plan import plan
@@ -119,24 +124,4 @@ def _run(task_class: Any, given: dict[str, Any]) -> None:
 
         print_plan(plan(tasks), as_json=False)
     else:
-        _exit_with(tasks, given["workers"])
-
-
-def _exit_with(tasks: Sequence[Any], workers: int | None) -> None:
-    """What keeps a run from beginning at all is Luigi's scheduling error; anything unforeseen, its unhandled error."""
-    import sys
-
-    from luigi.retcodes import retcode
-
-    from aivo_luigi.errors import EtlError, debugging, describe
-    from aivo_luigi.operate.watched import run_watched
-
-    try:
-        code = run_watched(tasks, workers)
-    except Exception as error:
-        if debugging():
-            raise
-        print(f"aivo-etl: {describe(error)}", file=sys.stderr)
-        codes = retcode()
-        code = int(codes.scheduling_error if isinstance(error, EtlError) else codes.unhandled_exception)
-    click.get_current_context().exit(code)
+        exit_with(lambda: run_watched(tasks, given["workers"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import signal
 import subprocess
 import time
 import warnings
@@ -85,12 +86,18 @@ def _start(server: PostgresServer) -> None:
         try:
             _forget_the_dead(server)
             server.start()
-            atexit.register(_forget_the_dead, server)  # runs before pgserver's own, which looks for other users
+            atexit.register(_before_the_stop, server)
             return
         except (OSError, AssertionError, subprocess.SubprocessError, RuntimeError) as error:
             if attempt == _ATTEMPTS:
                 raise _does_not_start(server.pgdata, error) from error
             time.sleep(attempt)
+
+
+def _before_the_stop(server: PostgresServer) -> None:
+    """Runs before pgserver's own, which looks for other users. Ctrl-C is ignored: it would cut the stop off."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _forget_the_dead(server)
 
 
 def _forget_the_dead(server: PostgresServer) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 
 import luigi
+import psycopg2
 
 from aivo_luigi.config import database_urls
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.db.retry import again
-from aivo_luigi.errors import DateError
+from aivo_luigi.errors import WAREHOUSE_VARIABLE, ConfigurationError, DateError, describe
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
 from aivo_luigi.warehouse.migrations import ensure_schema
@@ -74,16 +76,17 @@ def ask(
     is migrated and runs that a dead process left behind are closed.
     """
     url = database_urls().warehouse
-    if url not in _opened:
-        ensure_schema(warehouse, url)
-        warehouse.file("runs/abandon.sql")
-        _opened.add(url)
-    row = warehouse.file(
-        "runs/complete.sql",
-        jobs=as_array(jobs),
-        days=as_array(day.isoformat() for day in days),
-        force_token=force,
-    ).fetchone()
+    with using_run_rows():
+        if url not in _opened:
+            ensure_schema(warehouse, url)
+            warehouse.file("runs/abandon.sql")
+            _opened.add(url)
+        row = warehouse.file(
+            "runs/complete.sql",
+            jobs=as_array(jobs),
+            days=as_array(day.isoformat() for day in days),
+            force_token=force,
+        ).fetchone()
     assert row is not None
     clock, complete = row[0], set(zip(row[1], row[2], strict=True))
     for job, day in complete:
@@ -93,6 +96,18 @@ def ask(
         (url, job, day, force) for job in jobs for day in days if (job, day) not in complete and day <= clock.date()
     )
     return clock, complete
+
+
+@contextmanager
+def using_run_rows() -> Iterator[None]:
+    """Raises ConfigurationError when the warehouse's user may not use what says what has run."""
+    try:
+        yield
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"the warehouse does not let its user run anything ({describe(error)}): give {WAREHOUSE_VARIABLE} the "
+            "loader's name, or run sql/roles.sql again, as after each migration"
+        ) from error
 
 
 def open_warehouse(day: date) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import luigi
 
 from aivo_luigi.jobs.completeness import are_complete, complete_days
+from aivo_luigi.jobs.one_line import OneLineFailure
 from aivo_luigi.jobs.parameters import DayParameter, ForceParameter, days_of
 from aivo_luigi.jobs.signals import heed_signals
 
 
-class DayTask(luigi.Task):
+class DayTask(OneLineFailure, luigi.Task):
     """A task for a day. Of a range, Luigi may make one task of many days (the batch_method of `date`)."""
 
     date = DayParameter(description="UTC day, YYYY-MM-DD (default: yesterday)")

@@ -115,6 +115,13 @@ def process_token() -> str:
     return new_token()
 
 
+def how_to_go_on() -> str:
+    """How an interrupted run goes on, as the end of a sentence: the token of a bare --force ends with its process."""
+    if process_token.cache_info().currsize:
+        return "a bare --force begins anew, with --force NAME the same command would go on"
+    return "the same command goes on"
+
+
 def new_token() -> str:
     """A token that no run has had before."""
     return f"force-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

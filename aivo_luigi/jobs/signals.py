@@ -24,6 +24,7 @@ from luigi.worker import Worker
 from aivo_luigi import listener, sqlfiles
 from aivo_luigi.db.connection import sever_connections
 from aivo_luigi.jobs.completeness import forget_answers
+from aivo_luigi.jobs.parameters import how_to_go_on
 from aivo_luigi.jobs.record import open_runs
 
 TERMINATED = 128 + signal.SIGTERM
@@ -32,7 +33,6 @@ _LAST_MOMENT = 4.5  # seconds until a process ends that has been told to, whatev
 _MOST_FOR_ROWS = 2  # seconds to reach the warehouse, and as many for each statement
 _APPEARING = 1.0  # seconds in which a record may still appear that was being written
 _MESSAGE = "terminated: the process was told to stop; run it again"
-_SAY = b"aivo_luigi: terminated, and what ran is rolled back: the same command goes on\n"
 
 _luigis: Callable[[int, FrameType | None], Any] | None = None
 _stopping = False
@@ -108,8 +108,9 @@ def _terminate() -> None:
 
 def _say() -> None:
     """Past all that buffers; a terminal in which a display has hidden the cursor gets it back."""
+    said = f"aivo_luigi: terminated, and what ran is rolled back: {how_to_go_on()}\n"
     with suppress(OSError):
-        os.write(2, (b"\x1b[?25h" if os.isatty(2) else b"") + _SAY)
+        os.write(2, (b"\x1b[?25h" if os.isatty(2) else b"") + said.encode())
 
 
 def _end_late() -> None:

@@ -17,7 +17,7 @@ from aivo_luigi.db import connect_warehouse
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
-from aivo_luigi.tables import NUMBERS, print_table
+from aivo_luigi.tables import NUMBERS, WIDE, lose_output, print_table, terminal_width
 
 logger = logging.getLogger("luigi-interface")
 
@@ -32,23 +32,28 @@ def tell_summary(jobs: Sequence[str], day: date, at_length: bool) -> None:
     """Prints each job's rows and seconds, in the order of `jobs`; or logs one line of the day."""
     with connect_warehouse("aivo_luigi summary") as warehouse:
         rows = warehouse.file("monitoring/day_summary.sql", jobs=as_array(jobs), day=day).fetchall()
-    by_job = {name: (*counts, duration_ms / 1000) for name, *counts, duration_ms in rows}
+    by_job = {
+        name: {**dict(zip(NUMBERS, counts, strict=True)), "seconds": duration_ms / 1000}
+        for name, *counts, duration_ms in rows
+    }
     if at_length:
-        _print_table(jobs, by_job, day)
+        try:
+            _print_table(jobs, by_job, day)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            lose_output()
     else:
         facts = [counts for name, counts in by_job.items() if not is_dimension(name)]
-        read, rejected = sum(counts[0] for counts in facts), sum(counts[4] for counts in facts)
+        read, rejected = sum(counts["read"] for counts in facts), sum(counts["rejected"] for counts in facts)
         logger.info("The warehouse holds %s: %s rows of facts read, %s rejected", day, f"{read:,}", f"{rejected:,}")
 
 
-def _print_table(jobs: Sequence[str], by_job: Mapping[str, Sequence[Any]], day: date) -> None:
-    print_table(
-        f"The warehouse holds {day}",
-        ("job", *NUMBERS, "seconds"),
-        [(job, *by_job[job]) for job in jobs if job in by_job],
-    )
+def _print_table(jobs: Sequence[str], by_job: Mapping[str, Mapping[str, Any]], day: date) -> None:
+    columns = [name for name in (*NUMBERS, "seconds") if name != "deleted" or terminal_width() >= WIDE]
+    rows = [[job, *(by_job[job][name] for name in columns)] for job in jobs if job in by_job]
+    print_table(f"The warehouse holds {day}", ["job", *columns], rows)
     print(f"Runs: {_command('aivo-etl')} status")
-    if any(counts[4] for counts in by_job.values()):
+    if any(counts["rejected"] for counts in by_job.values()):
         print(f"What was rejected, and why: {_command('aivo-etl')} rejects --date {day}")
     if database_urls().embedded:
         print(f"Look at the data: {_command('python')} -m aivo_luigi.demo")

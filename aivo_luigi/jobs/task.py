@@ -113,10 +113,6 @@ class Job(DayTask):
         logger.info("%s for %s: %s", self.job_name(), self.date, self.run_job().summary())
         return None
 
-    def on_failure(self, exception: BaseException) -> str:
-        """The reason in one line, without ids of rows: for the visualiser and Luigi's mail."""
-        return mask_ids(describe(exception))
-
     def _report(self, message: str, percentage: int) -> None:
         """To the visualiser, where Luigi runs the task. A scheduler that doesn't listen is no reason to fail."""
         set_message: Any = self.set_status_message

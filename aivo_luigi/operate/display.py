@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aivo_luigi.errors import debugging
 from aivo_luigi.operate.board import DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, WAITING, Board, Line
 from aivo_luigi.operate.output import Output
+from aivo_luigi.tables import NARROW
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,12 +74,14 @@ class JobsDisplay:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        narrow = self.console.width < NARROW
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=not narrow, padding=(0, 0) if narrow else (0, 1))
         table.add_column("job", no_wrap=True)
         table.add_column("day", no_wrap=True)
         table.add_column("state", no_wrap=True)
         table.add_column("rows", justify="right", no_wrap=True)
-        table.add_column("seconds", justify="right", no_wrap=True)
+        if not narrow:
+            table.add_column("seconds", justify="right", no_wrap=True)
         for line in list(self.board.lines.values()):
             ran = line.state in (RUNNING, DONE, FAILED) and line.seconds > 0
             table.add_row(
@@ -86,6 +89,6 @@ class JobsDisplay:
                 str(line.day),
                 Text(line.state, style=_STYLES[line.state]),
                 f"{line.rows:,}" if ran else "",
-                f"{line.seconds:.2f}" if ran else "",
+                *([] if narrow else [f"{line.seconds:.2f}" if ran else ""]),
             )
         return table

@@ -11,7 +11,7 @@ import luigi
 
 from aivo_luigi.config import database_urls
 from aivo_luigi.db import Connection, connect_warehouse
-from aivo_luigi.jobs.completeness import refuse_future
+from aivo_luigi.jobs.completeness import refuse_future, using_run_rows
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.sqlfiles import as_array
@@ -57,7 +57,7 @@ def plan(tasks: Sequence[luigi.Task], late: bool = False) -> list[Step]:
     future, SchemaError for a warehouse of another version.
     """
     jobs = list({job.task_id: job for task in tasks for job in _jobs_of(task)}.values())
-    with connect_warehouse("aivo-etl plan") as warehouse:
+    with connect_warehouse("aivo-etl plan") as warehouse, using_run_rows():
         if is_empty(warehouse):
             refuse_future(max(job.date for job in jobs), datetime.now(timezone.utc))
             complete, reasons = set(), {}

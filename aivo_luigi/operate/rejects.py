@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from aivo_luigi.db import connect_warehouse
-from aivo_luigi.tables import print_table
+from aivo_luigi.tables import WIDE, print_table, terminal_width
 
 Group = dict[str, Any]
 
@@ -28,11 +28,14 @@ def print_rejects(groups: Sequence[Group], payload: bool, as_json: bool) -> None
     if not shown:
         print("Nothing was rejected.")
         return
-    print_table(
-        "Rejected",
-        ("job", "table", "field", "reason", "records"),
-        [(g["job_name"], g["source_table"], g["field"] or "(whole row)", g["reason"], g["records"]) for g in shown],
-    )
+    columns = {
+        "job": "job_name",
+        **({"table": "source_table"} if terminal_width() >= WIDE else {}),
+        "field": "field",
+        "reason": "reason",
+        "records": "records",
+    }
+    print_table("Rejected", list(columns), [[g[name] or "(whole row)" for name in columns.values()] for g in shown])
     for group in shown:
         _print_samples(group)
 

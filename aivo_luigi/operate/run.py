@@ -28,6 +28,7 @@ from aivo_luigi import listener
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.db.connection import cancel_statements
 from aivo_luigi.errors import ConfigurationError, EtlError, debugging, describe
+from aivo_luigi.jobs.parameters import how_to_go_on
 from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.logs import speak_in_one_line
@@ -102,7 +103,7 @@ class _RememberingFactory(luigi.interface._WorkerSchedulerFactory):
         return worker
 
     def reason(self, task: luigi.Task) -> str:
-        """What Job.on_failure said of the task, which Luigi keeps as JSON."""
+        """What on_failure said of the task, which Luigi keeps as JSON."""
         said = self._scheduler.fetch_error(task.task_id).get("error")
         return str(json.loads(said)) if said else ""
 
@@ -114,7 +115,7 @@ def _remember_broken(task: luigi.Task, error: BaseException) -> None:
 
 @contextmanager
 def own_log(tell: Callable[[str], None]) -> Iterator[None]:
-    """Luigi's log through `tell`: our warnings, and that luigid doesn't answer; all of it with ETL_DEBUG.
+    """Luigi's log through `tell`: our warnings, what is told, and that luigid doesn't answer; all of it with ETL_DEBUG.
 
     Tasks in other processes write to a pipe, which this one reads, so that nobody tears the display.
     """
@@ -129,6 +130,7 @@ def own_log(tell: Callable[[str], None]) -> Iterator[None]:
     before, level, propagate = log.handlers, log.level, log.propagate
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.DEBUG if debugging() else logging.WARNING)
+    log.getChild("told").setLevel(logging.INFO)
     reader = threading.Thread(target=_tell_lines, args=(reading, tell), name="log", daemon=True)
     reader.start()
     try:
@@ -148,7 +150,7 @@ def _tell_lines(reading: int, tell: Callable[[str], None]) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C ends this process, which ends its workers: they don't each tell of it.
+    """Ctrl-C ends this process, which ends its workers: they don't each tell of it. What it raises says how to go on.
 
     A statement is cancelled first, from another thread: while the main one waits for a server, Python calls no handler.
     Where Python ignores what a handler raises, as it does while it forks, the next task is the one that doesn't begin.
@@ -169,7 +171,7 @@ def interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _close_what_ran()
-        raise
+        raise KeyboardInterrupt(how_to_go_on()) from None
     finally:
         sys.unraisablehook = hook
         listener.ignore(signal.SIGINT)

@@ -8,20 +8,14 @@ from datetime import date
 from typing import Any
 
 from aivo_luigi.db import connect_warehouse
-from aivo_luigi.tables import is_narrow, print_table
+from aivo_luigi.tables import NARROW, SPACIOUS, WIDE, print_table, terminal_width
 
 Run = dict[str, Any]
 
-_SHORT = {
-    "started": "started_at",
-    "job": "job_name",
-    "day": "target_date",
-    "status": "status",
-    "rows": "rows_processed",
-    "seconds": "seconds",
-}
+_SHORTEST = {"job": "job_name", "day": "target_date", "status": "status", "rows": "rows_processed"}
+_SHORT = {"started": "started_at", **_SHORTEST, "seconds": "seconds"}
 _LONG = {
-    "started (UTC)": "started_at",
+    "started": "started_at",
     "job": "job_name",
     "day": "target_date",
     "status": "status",
@@ -45,15 +39,16 @@ def print_runs(runs: Sequence[Run], as_json: bool) -> None:
     if as_json:
         print(json.dumps(runs, indent=1, default=str))
         return
-    columns = _SHORT if is_narrow() else _LONG
-    rows = [[_shown(run, name) for name in columns.values()] for run in runs]
-    print_table("Latest runs", list(columns), rows)
+    width = terminal_width()
+    columns = _SHORTEST if width < NARROW else _SHORT if width < WIDE else _LONG
+    rows = [[_shown(run, name, width) for name in columns.values()] for run in runs]
+    print_table("Latest runs (UTC)", list(columns), rows)
     for run in runs:
         if run["error_message"]:
             print(f"{run['job_name']} {run['target_date']} ({run['started_at']:%H:%M:%S}): {run['error_message']}")
 
 
-def _shown(run: Run, name: str) -> Any:
+def _shown(run: Run, name: str, width: int) -> Any:
     if name != "started_at":
         return run[name]
-    return f"{run[name]:%m-%d %H:%M}" if is_narrow() else f"{run[name]:%Y-%m-%d %H:%M:%S}"
+    return f"{run[name]:%m-%d %H:%M}" if width < SPACIOUS else f"{run[name]:%Y-%m-%d %H:%M:%S}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import luigi
 
-from aivo_luigi.errors import AlertError, describe, mask_ids
+from aivo_luigi.errors import AlertError
+from aivo_luigi.jobs.one_line import OneLineFailure
 from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.monitoring.alerts import firing_alerts
 from aivo_luigi.monitoring.messages import for_chat, one_line
@@ -12,7 +13,7 @@ from aivo_luigi.monitoring.webhook import given_webhook, send_where_given, telli
 from aivo_luigi.tasks.wrappers import JOB_NAMES
 
 
-class Check(luigi.Task):
+class Check(OneLineFailure, luigi.Task):
     """Looks at the warehouse whenever it is asked for; fails, and says what fires, while any alert does."""
 
     def complete(self) -> bool:
@@ -28,7 +29,3 @@ class Check(luigi.Task):
             send_where_given(for_chat(firing))
             raise AlertError(f"{one_line(firing)}: see aivo-etl check")
         given_webhook()  # one that can't be used is told before it is needed
-
-    def on_failure(self, exception: BaseException) -> str:
-        """The reason in one line, for the visualiser and Luigi's mail."""
-        return mask_ids(describe(exception))

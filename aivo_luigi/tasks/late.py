@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import date, timedelta
 
 import luigi
 import psycopg2
 
 from aivo_luigi.config import MOST_DAYS, settings
-from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe, mask_ids
+from aivo_luigi.errors import ConfigurationError, GuardError, SourceError, describe
 from aivo_luigi.jobs.compare import built_days, compare
 from aivo_luigi.jobs.completeness import open_warehouse
+from aivo_luigi.jobs.one_line import OneLineFailure
 from aivo_luigi.jobs.parameters import AlwaysForceParameter, DayParameter
 from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.tasks.wrappers import FACTS, SyncDimensions
 
 logger = logging.getLogger("luigi-interface")
+told = logging.getLogger("luigi-interface.told")  # aivo-etl shows what is said here, too
+
+_NAMED = 7  # days
 
 
-class RebuildLateDays(luigi.Task):
+class RebuildLateDays(OneLineFailure, luigi.Task):
     """Builds again the days in the look-back whose source rows are no longer those that were read.
 
     Each built day is compared with the source, and built again only where they differ. Runs whenever it is asked for.
@@ -46,10 +50,6 @@ class RebuildLateDays(luigi.Task):
         """Looks, and has Luigi build what is late; no day's failure keeps the others from being built."""
         yield self.late_days()
 
-    def on_failure(self, exception: BaseException) -> str:
-        """The reason in one line, without ids of rows: for the visualiser and Luigi's mail."""
-        return mask_ids(describe(exception))
-
     def late_days(self) -> list[Job]:
         """The builds that have to be repeated, the newest day first."""
         return [job for job, _ in self.find_late()]
@@ -62,7 +62,18 @@ class RebuildLateDays(luigi.Task):
             raise ConfigurationError(f"a look-back can't be {days} days: give --look-back-days from 1 to {MOST_DAYS}")
         built = built_days(FACTS, self.date - timedelta(days=days - 1), self.date)
         found = ((job(date=day, force=self.force), why_late(job, day)) for job, day in built)
-        return [(job, reason) for job, reason in found if reason]
+        late = [(job, reason) for job, reason in found if reason]
+        told.info(_summary({day for _, day in built}, {job.date for job, _ in late}))
+        return late
+
+
+def _summary(compared: Set[date], late: Set[date]) -> str:
+    """How many days were compared, and which of them differ: each by its name, if they are not very many."""
+    days = "1 day" if len(compared) == 1 else f"{len(compared)} days"
+    if not late:
+        return f"{days} compared, none to be built again"
+    named = ", ".join(map(str, sorted(late))) if len(late) <= _NAMED else f"{min(late)} to {max(late)}"
+    return f"{days} compared, {len(late)} to be built again: {named}"
 
 
 def why_late(job: type[Job], day: date) -> str:

@@ -9,7 +9,7 @@ import luigi
 
 from aivo_luigi.config import retention
 from aivo_luigi.db import connect_warehouse
-from aivo_luigi.errors import describe
+from aivo_luigi.jobs.one_line import OneLineFailure
 from aivo_luigi.jobs.signals import heed_signals
 from aivo_luigi.tasks.wrappers import FACTS
 from aivo_luigi.warehouse import DayPartition
@@ -19,7 +19,7 @@ from aivo_luigi.warehouse.retention import Expired, Kept, Months, Rows, SkillHis
 logger = logging.getLogger("luigi-interface")
 
 
-class Retention(luigi.Task):
+class Retention(OneLineFailure, luigi.Task):
     """Lets go of what is older than section [retention] says, whenever it is asked for."""
 
     dry_run = luigi.BoolParameter(default=False, description="say what would go, and change nothing")
@@ -34,10 +34,6 @@ class Retention(luigi.Task):
         went = "would go" if self.dry_run else "went"
         for expired in let_go(self.dry_run):
             logger.info("%s %s: %s rows %s", expired.table, expired.what, f"{expired.rows:,}", went)
-
-    def on_failure(self, exception: BaseException) -> str:
-        """The reason in one line, for the visualiser."""
-        return describe(exception)
 
 
 def let_go(dry_run: bool) -> Iterator[Expired]:

@@ -151,13 +151,14 @@ def _aivo_etl() -> Callable[[], object]:
     import yoyo.backends.core.postgresql  # noqa: F401
 
     import aivo_luigi.cli
+    import aivo_luigi.command
     import aivo_luigi.operate.backfill
     import aivo_luigi.operate.plan
     import aivo_luigi.operate.run
     import aivo_luigi.tables
     import aivo_luigi.warehouse.migrations
 
-    return aivo_luigi.cli.main
+    return aivo_luigi.command.main
 
 
 def serve(program: str) -> None:
