@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.command import aivo_etl
 from support.database import Database
+from support.databases import Databases
 from support.pipeline import Pipeline
+from support.prepared import prepared
 from support.runs import DIMENSIONS, FACTS, JOBS, content, runs
 from support.world import DAY, NEXT_DAY, World, uid
+
+import aivo_luigi
+
+
+@pytest.fixture
+def built(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """A row of everything, whose day is built."""
+
+    def build(source: Database, warehouse: Database) -> None:
+        assert Pipeline(source, warehouse, tmp_path).run(aivo_luigi.RunAll, date=DAY).scheduling_succeeded
+
+    fill = lambda source: World(source).row_of_everything()  # noqa: E731
+    yield from prepared(databases, "planned", tmp_path, monkeypatch, fill, build)
 
 
 def plan(pipeline: Pipeline, *arguments: str) -> dict[tuple[str, str], str]:
@@ -49,21 +66,19 @@ def test_a_plan_says_why_each_job_would_run(pipeline: Pipeline, world: World) ->
     }
 
 
-def test_a_plan_with_late_names_what_changed_in_the_source(pipeline: Pipeline, world: World) -> None:
-    world.row_of_everything()
-    aivo_etl("run", "--date", str(DAY), **pipeline.environment)
-    world.session("another")
-    assert plan(pipeline, "--date", str(DAY)) == {}
-    found = plan(pipeline, "--date", str(DAY), "--late")
+def test_a_plan_with_late_names_what_changed_in_the_source(built: Pipeline) -> None:
+    World(built.source).session("another")
+    assert plan(built, "--date", str(DAY)) == {}
+    found = plan(built, "--date", str(DAY), "--late")
     assert "1 rows missing" in found["build_fact_sessions", str(DAY)]
-    dry = aivo_etl("late", "--date", str(DAY), "--look-back-days", "2", "--dry-run", **pipeline.environment)
+    dry = aivo_etl("late", "--date", str(DAY), "--look-back-days", "2", "--dry-run", **built.environment)
     assert "1 rows missing" in dry.stdout
     assert f"1 day compared, 1 to be built again: {DAY}" in dry.stdout
-    late = aivo_etl("late", "--date", str(DAY), **pipeline.environment)
+    late = aivo_etl("late", "--date", str(DAY), **built.environment)
     assert (late.returncode, late.stderr) == (0, "")
     assert f"1 day compared, 1 to be built again: {DAY}" in late.stdout.splitlines()
     assert f"build_fact_sessions {DAY}: done, 2 rows" in late.stdout
-    assert plan(pipeline, "--date", str(DAY), "--late") == {}
+    assert plan(built, "--date", str(DAY), "--late") == {}
 
 
 def test_a_plan_of_an_empty_warehouse_makes_nothing(empty_url: str, source_url: str) -> None:
@@ -88,15 +103,13 @@ def test_a_plan_of_an_empty_warehouse_makes_nothing(empty_url: str, source_url: 
     ],
     ids=lambda command: command[0],
 )
-def test_a_dry_run_touches_nothing(command: list[str], pipeline: Pipeline, world: World) -> None:
-    world.row_of_everything()
-    aivo_etl("facts", "--date", str(DAY), **pipeline.environment)
-    before = everything(pipeline)
+def test_a_dry_run_touches_nothing(command: list[str], built: Pipeline) -> None:
+    before = everything(built)
     day = [] if command[0] == "backfill" else ["--date", str(NEXT_DAY)]
-    done = aivo_etl(*command, *day, "--dry-run", **pipeline.environment)
+    done = aivo_etl(*command, *day, "--dry-run", **built.environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Nothing was touched." in done.stdout
-    assert everything(pipeline) == before
+    assert everything(built) == before
 
 
 def test_what_is_planned_is_what_runs(pipeline: Pipeline, world: World) -> None:

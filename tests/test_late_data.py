@@ -1,6 +1,6 @@
 """Late data: whatever the source changes after a day was built, the day is built again, and no other day is.
 
-AIVO_TEST_SEED says what the source of the long test does (default 1).
+AIVO_TEST_SEED says what the source of the long test does (default 1), AIVO_TEST_DAYS for how many days (4).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from aivo_luigi import RebuildLateDays, RunAll
 from aivo_luigi.jobs.completeness import forget_answers
 
 SEED = int(os.environ.get("AIVO_TEST_SEED") or 1)
+DAYS = int(os.environ.get("AIVO_TEST_DAYS") or 4)
 
 SESSIONS, FOCUS, HOMEWORK, PROGRESS, RECOMMENDATIONS = FACTS
 THREE_DAYS = (DAY_BEFORE, DAY, NEXT_DAY)
@@ -275,12 +276,54 @@ CASES: dict[str, tuple[Change, Late]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_what_is_late_is_built_again_and_nothing_else(pipeline: Pipeline, world: World, case: str) -> None:
-    """Afterwards all is as if it were built from scratch."""
-    change, expected = CASES[case]
-    change(pipeline, world)
-    assert rebuild(pipeline) == sorted(expected)
+# Those that can follow each other in one source: what the first has changed, makes nothing of the next late.
+ONE_AFTER_THE_OTHER = [
+    [
+        "nothing",
+        "only when it was changed",
+        "only when it was changed, in the future",
+        "an open session closes",
+        "a session arrives a day late",
+        "a session moves to another day",
+    ],
+    [
+        "an event is added after midnight",
+        "metadata changes",
+        "a focus event is deleted",
+        "a session leaves the days that were built",
+    ],
+    [
+        "homework is finished next day",
+        "a hint is revealed next day",
+        "a step is answered next day",
+        "a recommendation is answered",
+        "a recommendation is declined, nobody says when",
+        "a recommendation is deleted",
+        "a session is deleted",
+    ],
+    [
+        "a skill state was committed late",
+        "a new skill state was committed late",
+        "a focus event is added after midnight",
+        "a skill gets its subject",
+        "a learner's change is known late",
+        "a tenant's change is known late",
+        "a session is of another kind",
+    ],
+]
+
+
+def test_each_case_is_tried() -> None:
+    assert sorted(case for cases in ONE_AFTER_THE_OTHER for case in cases) == sorted(CASES)
+
+
+@pytest.mark.parametrize("cases", ONE_AFTER_THE_OTHER, ids=lambda cases: cases[-1])
+def test_what_is_late_is_built_again_and_nothing_else(pipeline: Pipeline, world: World, cases: list[str]) -> None:
+    """At the end all is as if it were built from scratch."""
+    for case in cases:
+        change, expected = CASES[case]
+        change(pipeline, world)
+        assert rebuild(pipeline) == sorted(expected), case
     after = content(pipeline.warehouse)
     assert built_from_scratch(pipeline, random.Random(1), list(THREE_DAYS)) == after
 
@@ -489,10 +532,10 @@ def test_under_a_name_nothing_is_built_twice(pipeline: Pipeline) -> None:
     assert len(rebuild(pipeline)) == 3
 
 
-# Seven days
+# Days on end
 
 
-WEEK = [date(2025, 3, 3) + timedelta(days=number) for number in range(7)]
+LONG = [date(2025, 3, 3) + timedelta(days=number) for number in range(DAYS)]
 FOCUS_TYPES = ("FOCUS_LOSS_DETECTED", "FOCUS_BREAK_STARTED", "FOCUS_INTERVENTION_SHOWN", "FOCUS_INTERVENTION_COMPLETED")
 OTHER_TYPES = ("ACTIVITY_STARTED", "ACTIVITY_COMPLETED", "ACTIVITY_RESPONSE_SUBMITTED", "HOMEWORK_HINT_REQUESTED")
 METADATA = (None, {"isCorrect": True}, {"isCorrect": "maybe"}, {"focusScore": 50.5}, {"durationSeconds": "soon"}, [])
@@ -619,33 +662,33 @@ class School:
             self.world.skill(name)
 
 
-def test_seven_days_built_while_the_source_went_on_changing_equal_the_days_built_from_scratch(
+def test_days_built_while_the_source_went_on_changing_equal_the_days_built_from_scratch(
     pipeline: Pipeline, world: World, clock: Clock
 ) -> None:
     school = School(world, SEED)
-    for number, day in enumerate(WEEK):
+    for number, day in enumerate(LONG):
         midnight = at(f"{day} 00:00") + timedelta(days=1)
         school.new_rows(day, 12, "session")
         school.learn(midnight - timedelta(hours=1), 25)
         clock.set(midnight + timedelta(minutes=5))
         run_all(day)
-        if number == 4:
+        if number == DAYS // 2:
             school.make_known()
         clock.set(midnight + timedelta(hours=8))
-        school.new_rows(school.dice.choice(WEEK[: number + 1]), 2, f"late {number}")
-        school.change(midnight + timedelta(hours=8), WEEK[: number + 1], 25)
+        school.new_rows(school.dice.choice(LONG[: number + 1]), 2, f"late {number}")
+        school.change(midnight + timedelta(hours=8), LONG[: number + 1], 25)
         school.learn(midnight + timedelta(hours=7), 10)
         school.move_on(midnight + timedelta(hours=6))
-    last = WEEK[-1]
+    last = LONG[-1]
     sync = aivo_luigi.run_all_dimension_syncs(last, force=True)
     assert {result.status for result in sync} == {"SUCCESS"}
 
-    late = rebuild(pipeline, last, look_back_days=7)
+    late = rebuild(pipeline, last, look_back_days=DAYS)
     assert {name for name, _ in late} == set(FACTS), "there must be something late of every kind"
-    assert len({day for _, day in late}) == len(WEEK)
-    assert rebuild(pipeline, last, look_back_days=7) == []
+    assert len({day for _, day in late}) == DAYS
+    assert rebuild(pipeline, last, look_back_days=DAYS) == []
     after = content(pipeline.warehouse)
-    assert built_from_scratch(pipeline, school.dice, [*WEEK, *THREE_DAYS]) == after
+    assert built_from_scratch(pipeline, school.dice, [*LONG, *THREE_DAYS]) == after
     progress = [row for row in after["fact_learning_progress"] if '"is_exact": true' in row]
     assert any('"skills_gained_today": 0' not in row for row in progress)
 

@@ -1,6 +1,6 @@
 """Any history of the source, any order of runs: the warehouse is what the contract says (tests/support/model.py).
 
-AIVO_TEST_EXAMPLES says how many histories (default 24), AIVO_TEST_STEPS how long they are (12), AIVO_TEST_SEED which
+AIVO_TEST_EXAMPLES says how many histories (default 16), AIVO_TEST_STEPS how long they are (12), AIVO_TEST_SEED which
 ones (others each time); AIVO_TEST_SHRINK=0 stops at the first that fails, without looking for the shortest. The long
 form, which CONTRIBUTING.md asks for, is `make histories`; a longer one:
 
@@ -40,7 +40,7 @@ from aivo_luigi.jobs.result import JobResult
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.tasks.wrappers import DIMENSIONS, FACTS
 
-EXAMPLES = int(os.environ.get("AIVO_TEST_EXAMPLES", "24"))
+EXAMPLES = int(os.environ.get("AIVO_TEST_EXAMPLES", "16"))
 PARTS = 4
 STEPS = int(os.environ.get("AIVO_TEST_STEPS", "12"))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from support.manifests import K8S, Manifest, argv_of, build, container_of, environment_of, tool
 from support.server import free_port
+from support.zygote import zygote_of
 
 OBJECTS = build(K8S / "base")
 
@@ -39,15 +40,8 @@ class Cluster:
     def run(self, manifest: Manifest, **changed: str) -> subprocess.CompletedProcess[str]:
         """Run a job's command to its end, with its own variables and no other; `changed` replaces some of them."""
         environment = self._environment(manifest) | changed
-        return subprocess.run(
-            self._command(manifest, environment),
-            env=environment,
-            cwd=self._folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        command = self._command(manifest, environment)
+        return zygote_of(Path(command[0]).name).run(command, environment, self._folder, timeout=300)
 
     def done(self, family: str) -> int:
         """How many tasks of a family are done by luigid's own counters."""

@@ -10,8 +10,10 @@ import atexit
 import contextlib
 import faulthandler
 import gc
+import importlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -49,12 +51,12 @@ class Run:
 
     def wait(self, timeout: float) -> int | None:
         """Its exit code (negative: the signal that killed it), or None if it has not ended in time."""
-        until = time.monotonic() + timeout
-        while self.code is None:
+        if self.code is None and timeout:
+            ending = os.pidfd_open(self.pid)
+            select.select([ending], [], [], timeout)
+            os.close(ending)
+        if self.code is None:
             self.code = self.zygote.ask(wait=self.pid)
-            if self.code is not None or time.monotonic() >= until:
-                break
-            time.sleep(0.005)
         return self.code
 
     @property
@@ -133,31 +135,41 @@ def zygote_of(program: str) -> Zygote:
 # What follows runs in the zygote and in the commands.
 
 
+def _runs() -> None:
+    """What a run imports when it comes to it."""
+    import _strptime  # noqa: F401
+    import multiprocessing.popen_fork
+    import multiprocessing.queues  # noqa: F401
+
+    import yoyo.backends.core.postgresql  # noqa: F401
+
+
 def _luigi() -> Callable[[], object]:
     import luigi.cmdline
-    import yoyo.backends.core.postgresql  # noqa: F401
 
     import aivo_luigi  # noqa: F401
 
+    _runs()
     return lambda: luigi.cmdline.luigi_run(sys.argv[1:])
 
 
 def _aivo_etl() -> Callable[[], object]:
     import luigi.cmdline  # noqa: F401
     import psycopg2.extras  # noqa: F401
+    import rich._emoji_codes
     import rich.live
     import rich.progress
     import rich.table  # noqa: F401
-    import yoyo.backends.core.postgresql  # noqa: F401
 
     import aivo_luigi.cli
     import aivo_luigi.command
-    import aivo_luigi.operate.backfill
-    import aivo_luigi.operate.plan
-    import aivo_luigi.operate.run
+    import aivo_luigi.monitoring.print_alerts
     import aivo_luigi.tables
     import aivo_luigi.warehouse.migrations
 
+    for module in ("backfill", "late", "plan", "print_plan", "rejects", "retention", "run", "settings", "status"):
+        importlib.import_module(f"aivo_luigi.operate.{module}")
+    _runs()
     return aivo_luigi.command.main
 
 
@@ -210,7 +222,22 @@ def _become(
     time.tzset()
     _read_configuration_anew()
     sys.argv[1:] = start
-    sys.exit(command())
+    _end(command)
+
+
+def _end(command: Callable[[], object]) -> None:
+    """Ends as Python does, but for the taking apart of what was imported, which takes longer than many a command."""
+    try:
+        code = command()
+    except SystemExit as ended:
+        code = ended.code
+    if not isinstance(code, int | None):
+        sys.exit(code)  # words, which Python prints
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
 
 
 def _redirect(log: str, errors: str) -> None:
