@@ -460,7 +460,7 @@ def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_put_right(
     assert content(warehouse) == undisturbed
     assert complete(pipeline)
     failed = warehouse.column("select error_message from etl_job_runs where status = 'FAILED'")
-    assert all("abandoned" in message for message in failed)
+    assert all("abandoned" in message for message in failed), failed
     assert len(failed) <= 1
 
     # And the one after that has nothing to do.
