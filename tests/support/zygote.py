@@ -1,7 +1,7 @@
 """Commands that begin at once: processes forked from one that has imported everything already.
 
 Each is a process group of its own with its own environment, folder and output, and does what the script `luigi` or
-`aivo-etl` does. What an import does, or costs, is tested with commands that are started afresh.
+`aivo-etl` does. What an import does, or costs, or the end of Python, is tested with commands that are started afresh.
 """
 
 from __future__ import annotations
