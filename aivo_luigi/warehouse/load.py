@@ -17,6 +17,8 @@ from aivo_luigi.db import Connection
 from aivo_luigi.errors import GuardError
 from aivo_luigi.warehouse.differences import Differences
 
+_WORTH_KNOWING = 100  # rows
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -102,8 +104,11 @@ def hold_members(load: Load) -> None:
 
 
 def analyze_grown(load: Load, table: str, inserted: int) -> None:
-    """Tells the planner of a table that has grown by a tenth or more: autovacuum would come a minute too late."""
-    if load.whole and inserted * 10 > load.staged:
+    """Tells the planner of a table that has grown by a tenth or more: autovacuum would come a minute too late.
+
+    Of a few rows it need not know: any plan will do for them.
+    """
+    if load.whole and inserted >= _WORTH_KNOWING and inserted * 10 > load.staged:
         load.warehouse.execute("select etl_analyze(:'table')", table=table)
 
 
