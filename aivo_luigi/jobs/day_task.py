@@ -39,6 +39,18 @@ class DayTask(OneLineFailure, luigi.Task):
         self._was_asked = True
         return all(are_complete(self.job_names(), day, self.force, first_time) for day in days_of(self.date))
 
+    def deps(self) -> list[luigi.Task]:
+        """What it requires, for Luigi, which is about to ask each task whether it is complete.
+
+        Of the many days of a batch all are asked for at once, so that each has its answer.
+        """
+        required: list[Any] = super().deps()  # type: ignore[no-untyped-call]
+        if isinstance(self.date, tuple):
+            for force in {task.force for task in required}:
+                jobs = {job for task in required if task.force == force for job in task.job_names()}
+                complete_days(sorted(jobs), self.date, force)
+        return required
+
     @classmethod
     def bulk_complete(cls, parameter_tuples: Iterable[date]) -> list[date]:
         """Those of the days for which it is complete: one query for a whole range."""
