@@ -392,6 +392,21 @@ def test_bulk_complete_takes_a_partial_and_an_iterator_that_can_be_read_once(pip
     assert sorted(ask(task, iter([]))) == []
 
 
+@pytest.mark.parametrize("task", [aivo_luigi.BuildFactFocusEvents, aivo_luigi.BuildFacts, aivo_luigi.RunAll])
+def test_a_batch_asks_at_once_whether_all_that_it_requires_is_complete(pipeline, task, statements):
+    days = tuple(date(2025, 1, 1) + timedelta(days=number) for number in range(31))
+    write(pipeline, *DIMENSIONS, day=days[0], started_at=at("2026-01-01 00:00"))
+    for day in days[1:]:
+        write(pipeline, *FACTS, day=day, started_at=at("2026-02-01 00:00"))
+    forget_answers()
+    statements.clear()
+    required = task(date=days).deps()
+    assert len(statements) <= 6
+    incomplete = [needed for needed in required if not needed.complete()]
+    assert {needed.date for needed in incomplete} <= {days[0]}
+    assert len(statements) <= 6 + 2 * len(incomplete)
+
+
 def test_a_complete_run_all_writes_nothing_and_makes_no_row(pipeline, lesson):
     run(pipeline)
     before = everything_written(pipeline)

@@ -120,12 +120,15 @@ def test_the_whole_pipeline_runs_as_reader_and_loader_and_gives_what_a_superuser
 
 
 def test_what_a_load_analyses_is_analysed_as_loader(least: Pipeline) -> None:
-    fill(World(least.source))
+    world = World(least.source)
+    fill(world)
+    for number in range(100):
+        world.learner(f"one of many {number}")
     built(least, aivo_luigi.RunAll, date=DAYS[0])
     sizes = least.warehouse.rows(
         "select relname::text, reltuples from pg_class where relname in ('dim_learner', 'learner_skill_history')"
     )
-    assert {row["relname"]: row["reltuples"] for row in sizes} == {"dim_learner": 31, "learner_skill_history": 1}
+    assert {row["relname"]: row["reltuples"] for row in sizes} == {"dim_learner": 131, "learner_skill_history": 1}
 
 
 def test_days_are_rebuilt_and_late_ones_found_as_reader_and_loader(least: Pipeline) -> None:
