@@ -134,7 +134,7 @@ def test_whatever_else_looks_at_the_warehouse_is_terminated_too(small: Pipeline)
 
 
 def test_a_run_is_terminated_though_its_database_does_not_answer(small: Pipeline) -> None:
-    """Its sessions are stopped as a network that is cut would stop them. One worker: no other session ends meanwhile."""
+    """Its sessions are stopped as a cut network would stop them. One worker: no other session ends meanwhile."""
     with held(small.source, "users"):
         run = Run(small, [*LUIGI, "RunAll", "--date", str(DAY), "--workers", "1"])
         wait_for_row(small, "sync_dim_user")

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 
 import psycopg2
 import pytest
@@ -26,6 +27,7 @@ from aivo_luigi.db import (
     open_source_ahead,
     transfer,
 )
+from aivo_luigi.db.source import snapshot
 from aivo_luigi.db.transfer import stage_query
 from aivo_luigi.tasks import SyncDimTenant
 
@@ -50,6 +52,20 @@ select * from (values
     (null, '\.', 0, 0, 123456789012345678901234567890.0123456789, null, '-infinity', '"text"', '0001-01-01')
 ) as v (a, b, c, d, e, f, g, h, i)
 """
+
+
+@pytest.mark.parametrize(("own", "read_with"), [("4", "1.1"), ("1", "1")])
+def test_a_day_of_a_long_source_is_read_by_the_index_that_leads_to_it(
+    pipeline: Pipeline, own: str, read_with: str
+) -> None:
+    pipeline.source.execute(
+        f"do $$ begin execute format('alter database %I set random_page_cost = {own}', current_database()); end $$"
+    )
+    forget_connections()
+    with snapshot("test", date(2025, 1, 15), day_is_over=True) as source:
+        assert source.connection.value("show random_page_cost") == read_with
+    with connect_source("test") as after:
+        assert after.value("show random_page_cost") == own
 
 
 def test_every_value_arrives_as_it_was(both: tuple[Connection, Connection]) -> None:
