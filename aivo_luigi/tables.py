@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 NUMBERS = ("read", "inserted", "updated", "deleted", "rejected")
@@ -70,6 +71,15 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@contextmanager
+def read_or_lost() -> Iterator[None]:
+    """What is written here is lost when nobody reads it any more; what writes goes on."""
+    try:
+        yield
+    except BrokenPipeError:
+        lose_output()
 
 
 def lose_output() -> None:

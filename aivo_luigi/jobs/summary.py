@@ -17,7 +17,7 @@ from aivo_luigi.db import connect_warehouse
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE
 from aivo_luigi.jobs.record import is_dimension
 from aivo_luigi.sqlfiles import as_array
-from aivo_luigi.tables import NUMBERS, WIDE, lose_output, print_table, terminal_width
+from aivo_luigi.tables import NUMBERS, WIDE, print_table, read_or_lost, terminal_width
 
 logger = logging.getLogger("luigi-interface")
 
@@ -37,11 +37,9 @@ def tell_summary(jobs: Sequence[str], day: date, at_length: bool) -> None:
         for name, *counts, duration_ms in rows
     }
     if at_length:
-        try:
+        with read_or_lost():
             _print_table(jobs, by_job, day)
             sys.stdout.flush()
-        except BrokenPipeError:
-            lose_output()
     else:
         facts = [counts for name, counts in by_job.items() if not is_dimension(name)]
         read, rejected = sum(counts["read"] for counts in facts), sum(counts["rejected"] for counts in facts)

@@ -7,12 +7,10 @@ the command for the task.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from aivo_luigi.forks import lock_against_forks
-from aivo_luigi.tables import lose_output
+from aivo_luigi.tables import read_or_lost
 
 _writing = lock_against_forks()
 
@@ -22,23 +20,15 @@ class Output:
 
     def write(self, text: str) -> int:
         """Writes the text; whoever forks waits for that."""
-        with _writing, _read_or_lost():
+        with _writing, read_or_lost():
             sys.stdout.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Hands on what is written; whoever forks waits for that."""
-        with _writing, _read_or_lost():
+        with _writing, read_or_lost():
             sys.stdout.flush()
 
     def __getattr__(self, name: str) -> Any:
         """All else is as it is: whether it is a terminal, and its encoding."""
         return getattr(sys.stdout, name)
-
-
-@contextmanager
-def _read_or_lost() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        lose_output()

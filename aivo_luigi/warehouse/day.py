@@ -71,7 +71,7 @@ class DayPartition:
             )
         )
         expected = load.staged if self.row_per_staged else loaded
-        inserted = before - len(gone or ()) + added
+        inserted = before - len(gone) + added
         if inserted != expected:
             raise CheckError(
                 f"{load.job_name} for {load.day} read {expected} rows but would write {inserted}: nothing was "
@@ -87,7 +87,7 @@ class DayPartition:
         load.warehouse.file("load/hold_keys.sql")
         return Counts(inserted=inserted, deleted=before)
 
-    def _relink(self, warehouse: Connection, date_key: int, gone: Sequence[str] | None) -> None:
+    def _relink(self, warehouse: Connection, date_key: int, gone: Sequence[str]) -> None:
         """Mends the links of other facts to the rows of the day, once they are built; `gone`: ids of those gone."""
         if self.linked_from:
             warehouse.file("load/lock_links.sql")

@@ -60,5 +60,5 @@ added as (
 select
     (select count(*) from day_before) as rows_before,
     (select count(*) from incoming) as loaded,
-    (select array_agg(id::text) from gone) as gone,
+    (select coalesce(array_agg(id::text), '{}') from gone) as gone,
     (select count(*) from added) as added
