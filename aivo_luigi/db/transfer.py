@@ -60,6 +60,13 @@ def stage_query(
         return _copy_in(warehouse, table, options, stream)
 
 
+@contextmanager
+def number_beside(source: Connection, query: str) -> Iterator[Callable[[], int]]:
+    """Runs a query for one number while the block is at work; what it yields waits for the number."""
+    with _extracting(source, f"copy ({query}) to stdout", lambda: None) as stream:
+        yield lambda: int(b"".join(iter(lambda: stream.read(_BUFFER), b"")))
+
+
 def stage_csv(warehouse: Connection, name: str) -> int:
     """Copies a CSV file with a header, below sql/, into the temporary table `stage`. Returns the number of rows."""
     with files("aivo_luigi").joinpath("sql", *name.split("/")).open("rb") as file:

@@ -15,8 +15,8 @@ from aivo_luigi.config import database_urls
 from aivo_luigi.dates import day_end, day_start
 from aivo_luigi.db import Connection, connect_warehouse
 from aivo_luigi.db.source import Columns, Snapshot, describe_query, snapshot
-from aivo_luigi.db.transfer import stage_csv, stage_query
-from aivo_luigi.warehouse.changes import Present, SourceRows, count_present, is_indexed, moment, read_members
+from aivo_luigi.db.transfer import number_beside, stage_csv, stage_query
+from aivo_luigi.warehouse.changes import Present, SourceRows, is_indexed, moment, present_rows, read_members
 from aivo_luigi.warehouse.load import Load, Way
 from aivo_luigi.warehouse.members import Reference
 from aivo_luigi.warehouse.rejects import begin_rejects, keep_earlier_rejects, reject_fields, reject_whole_rows
@@ -125,7 +125,7 @@ class Staging:
         rows = SourceRows(
             clock=source.clock,
             stage=lambda since: self._extract(source, since),
-            count=lambda: count_present(source.connection, whole, present),
+            counting=lambda: number_beside(source.connection, present_rows(source.connection, whole, present)),
         )
         return read_members(self.warehouse, job.way.table, job.source_table, job.required, present, rows)
 
@@ -147,7 +147,7 @@ class Staging:
             states = SourceRows(
                 clock=source.clock,
                 stage=lambda since: self._copy(source, "states.sql", "stage", changed_since=moment(since)),
-                count=lambda: int(source.connection.value(sqlfiles.read(self.job.sql_file("count.sql")))),
+                counting=lambda: number_beside(source.connection, sqlfiles.read(self.job.sql_file("count.sql"))),
                 everything=self._everything,
             )
             rows, rejected = history.merge(self.warehouse, states, self._what)

@@ -7,11 +7,13 @@ holds another number of rows than the warehouse, or the last whole read lies too
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from psycopg2 import sql
 
+from aivo_luigi import sqlfiles
 from aivo_luigi.config import settings
 from aivo_luigi.db import Connection
 from aivo_luigi.sqlfiles import identifiers
@@ -22,13 +24,13 @@ class SourceRows:
     """The rows in a snapshot of the source.
 
     `clock`: the source's time of it. `stage`: copies those changed since a moment (None: all) into a temporary table of
-    the warehouse and returns how many. `count`: how many there are that should be present in the warehouse.
-    `everything`: all have to be read, whatever could be left out.
+    the warehouse and returns how many. `counting`: counts how many should be present in the warehouse while its block
+    is at work; what it yields waits for the number. `everything`: all have to be read, whatever could be left out.
     """
 
     clock: datetime
     stage: Callable[[datetime | None], int]
-    count: Callable[[], int]
+    counting: Callable[[], AbstractContextManager[Callable[[], int]]]
     everything: bool = False
 
 
@@ -72,11 +74,14 @@ def is_indexed(source: Connection, source_table: str) -> bool:
     return source.file("source/updated_at_index.sql", source_table=source_table).fetchone() == (True,)
 
 
-def count_present(source: Connection, extract: str, present: Present) -> int:
-    """How many rows of the source, as an extract of all shows them, should be present in the dimension."""
-    row = source.file("source/present_rows.sql", extract=sql.SQL(extract), present=sql.SQL(present.staged)).fetchone()
-    assert row is not None
-    return int(row[0])
+def present_rows(source: Connection, extract: str, present: Present) -> str:
+    """A query for how many rows of the source, as an extract of all shows them, should be present in the dimension."""
+    return sqlfiles.render(
+        sqlfiles.read("source/present_rows.sql"),
+        source.raw,
+        extract=sql.SQL(extract),
+        present=sql.SQL(present.staged),
+    )
 
 
 def read_members(
@@ -93,11 +98,20 @@ def read_members(
     """
     since = changed_since(warehouse, source_table, rows, timedelta(hours=settings().reconcile_hours))
     number = rows.stage(since)
-    if since is not None and _members(warehouse, dimension, required, present) != rows.count():
+    if since is not None and not _is_enough(warehouse, dimension, required, present, rows):
         warehouse.execute("drop table stage")
         since, number = None, rows.stage(None)
     move_watermark(warehouse, source_table, rows.clock, whole=since is None)
     return number, since is None
+
+
+def _is_enough(
+    warehouse: Connection, dimension: str, required: Sequence[str], present: Present, rows: SourceRows
+) -> bool:
+    """Whether the dimension will hold as many members as the source; both count at the same time."""
+    with rows.counting() as count:
+        members = _members(warehouse, dimension, required, present)
+        return members == count()
 
 
 def _members(warehouse: Connection, dimension: str, required: Sequence[str], present: Present) -> int | None:
