@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -55,6 +55,7 @@ class _Limits(NamedTuple):
 
 
 _set_up_with: WeakKeyDictionary[PsycopgConnection, _Limits] = WeakKeyDictionary()
+_tables_for: WeakKeyDictionary[PsycopgConnection, Hashable] = WeakKeyDictionary()
 
 
 class Connection:
@@ -120,10 +121,22 @@ class Connection:
 
 
 @contextmanager
-def connect_warehouse(application_name: str) -> Iterator[Connection]:
-    """A connection to the warehouse. Raises ConfigurationError when it can't be had."""
+def connect_warehouse(application_name: str, tables_for: Hashable = None) -> Iterator[Connection]:
+    """A connection to the warehouse. Raises ConfigurationError when it can't be had.
+
+    A session keeps its temporary tables, empty, for the next who connects with the same `tables_for`: to make them
+    costs more than to empty them. Those made for another are dropped.
+    """
     with _connect(database_urls().warehouse, application_name, "warehouse", WAREHOUSE_VARIABLE) as connection:
+        if tables_for is not None:
+            _keep_tables(connection, tables_for)
         yield connection
+
+
+def _keep_tables(connection: Connection, tables_for: Hashable) -> None:
+    if _tables_for.get(connection.raw, tables_for) != tables_for:
+        connection.execute("discard temporary")
+    _tables_for[connection.raw] = tables_for
 
 
 @contextmanager

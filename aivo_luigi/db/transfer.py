@@ -45,7 +45,7 @@ def stage_query(
     report: Callable[[], None],
     columns: Columns | None = None,
 ) -> int:
-    """Copies what a query on the source returns into a new temporary table of the warehouse.
+    """Copies what a query on the source returns into a temporary table of the warehouse, made where it is missing.
 
     The table takes its columns and types from the query, so that the binary format is safe; a type whose binary form
     may differ between servers makes the whole stream text. `columns`: what describe_query says, where it is known.
@@ -77,7 +77,9 @@ def stage_csv(warehouse: Connection, name: str) -> int:
 
 def _create(warehouse: Connection, table: str, columns: list[tuple[str, str]]) -> None:
     definition = sql.SQL(", ").join(sql.SQL("{} " + kind).format(sql.Identifier(name)) for name, kind in columns)
-    warehouse.execute('create temporary table :"name" (:columns) on commit drop', name=table, columns=definition)
+    warehouse.execute(
+        'create temporary table if not exists :"name" (:columns) on commit delete rows', name=table, columns=definition
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import date
 
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import connect_warehouse
-from aivo_luigi.jobs.staging import JobSpec, Staging
+from aivo_luigi.jobs.staging import JobSpec, Staging, connect_for
 from aivo_luigi.jobs.task import Job
 from aivo_luigi.sqlfiles import as_array
 from aivo_luigi.warehouse.differences import Differences
@@ -21,7 +21,7 @@ def compare(job: JobSpec, day: date, most: int = 0, everything: bool = True) -> 
     For a dimension the day means nothing: it holds the present.
     """
     label = f"aivo_luigi compare {job.name} {day}"
-    with connect_warehouse(label) as warehouse, warehouse.rolled_back():
+    with connect_for(job, label) as warehouse, warehouse.rolled_back():
         staging = Staging(job, day, warehouse, label, report=lambda message, percentage: None, everything=everything)
         staged = staging.stage(day_is_over=day_end(day) <= warehouse.value("select now()"))
         infer_members(warehouse, job.references)

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from datetime import date
 
 from aivo_luigi.dates import day_end
-from aivo_luigi.db import Connection, connect_warehouse, open_source_ahead
+from aivo_luigi.db import Connection, open_source_ahead
 from aivo_luigi.db.retry import again
 from aivo_luigi.errors import describe
 from aivo_luigi.jobs import record
 from aivo_luigi.jobs.completeness import ask, note_start, note_success, refuse_future
 from aivo_luigi.jobs.result import JobResult
-from aivo_luigi.jobs.staging import JobSpec, Report, Staging
+from aivo_luigi.jobs.staging import JobSpec, Report, Staging, connect_for
 from aivo_luigi.logs import log_in_detail
 from aivo_luigi.warehouse.checks import run_checks
 from aivo_luigi.warehouse.members import infer_members
@@ -45,7 +45,7 @@ def _run_once(job: JobSpec, day: date, force: str, report: Report, started: Call
     label = f"aivo_luigi {job.name} {day}"
     if not job.csv:
         open_source_ahead()
-    with connect_warehouse(label) as warehouse, record.locked(warehouse, job.name, day):
+    with connect_for(job, label) as warehouse, record.locked(warehouse, job.name, day):
         clock, complete = ask(warehouse, [job.name], [day], force)
         refuse_future(day, clock)
         if complete:

@@ -6,6 +6,7 @@ What can't be loaded is moved to the temporary table `rejected` on the way.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -69,6 +70,11 @@ class Staged:
     def loadable(self) -> int:
         """Rows in `stage`."""
         return self.rows - self.rejected
+
+
+def connect_for(job: JobSpec, label: str) -> AbstractContextManager[Connection]:
+    """A connection to the warehouse under a label. What its tables are like is for the job and the source to say."""
+    return connect_warehouse(label, tables_for=(job.name, database_urls().source))
 
 
 @dataclass(frozen=True)

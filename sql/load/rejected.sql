@@ -1,6 +1,5 @@
 -- What can't be loaded, while the run lasts: whole rows (field is NULL), and fields that are left out. stands: recorded
--- by an earlier run of the day, of a row that was not read this time. The session keeps the table, empty, for its next
--- run: to make one costs more than to empty it.
+-- by an earlier run of the day, of a row that was not read this time.
 create temporary table if not exists rejected (
     source_table text not null,
     source_id text,

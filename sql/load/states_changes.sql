@@ -2,7 +2,17 @@
 -- begins; where nothing changed, none. Reads stage: what was read of the source; and rejected: a state that can't
 -- be loaded is not gone.
 -- Variables: clock, whole (whether everything was read, so that what is missing is gone), not_rejected (condition).
-create temporary table state_change on commit drop as
+create temporary table if not exists state_change (
+    learner_id uuid,
+    skill_id uuid,
+    state_id uuid,
+    tenant_id uuid,
+    mastery_level numeric,
+    is_gone boolean,
+    held_from timestamptz
+) on commit delete rows;
+
+insert into state_change (learner_id, skill_id, state_id, tenant_id, mastery_level, is_gone, held_from)
 select
     stage.learner_id,
     stage.skill_id,

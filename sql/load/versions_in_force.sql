@@ -2,7 +2,15 @@
 -- The spans of one id cover all time without overlap: joining on id and span finds exactly one version, by hash.
 -- Learners first: whatever tenant a learner's version names is then there when the tenants are read.
 -- Variables: concerned (the rows whose learners count).
-create temporary table learner_version on commit drop as
+create temporary table if not exists learner_version (
+    learner_id uuid,
+    learner_key bigint,
+    tenant_id uuid,
+    valid_from timestamptz,
+    valid_to timestamptz
+) on commit delete rows;
+
+insert into learner_version (learner_id, learner_key, tenant_id, valid_from, valid_to)
 select
     learner_id,
     learner_key,
@@ -19,7 +27,14 @@ window history as (partition by learner_id order by effective_from, learner_key)
 -- What is counted out of the history of states is joined with it, and has no statistics that would do for both.
 analyze learner_version;
 
-create temporary table tenant_version on commit drop as
+create temporary table if not exists tenant_version (
+    tenant_id uuid,
+    tenant_key bigint,
+    valid_from timestamptz,
+    valid_to timestamptz
+) on commit delete rows;
+
+insert into tenant_version (tenant_id, tenant_key, valid_from, valid_to)
 select
     tenant_id,
     tenant_key,
