@@ -44,19 +44,21 @@ def stage_query(
     table: str,
     report: Callable[[], None],
     columns: Columns | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> int:
     """Copies what a query on the source returns into a temporary table of the warehouse, made where it is missing.
 
     The table takes its columns and types from the query, so that the binary format is safe; a type whose binary form
     may differ between servers makes the whole stream text. `columns`: what describe_query says, where it is known.
-    Returns the number of rows; calls `report` now and then.
+    Returns the number of rows; calls `report` now and then, and `meanwhile` while the source makes its first rows.
     """
     columns = columns or describe_query(source, query)
     binary = all(oid in _BINARY_TYPES for _, oid in columns)
     options = "(format binary)" if binary else "(format text)"
     typed = [(name, _BINARY_TYPES[oid] if binary else "text") for name, oid in columns]
     with _extracting(source, f"copy ({query}) to stdout {options}", report) as stream:
-        _create(warehouse, table, typed)  # the source is at work meanwhile
+        _create(warehouse, table, typed)
+        meanwhile()
         return _copy_in(warehouse, table, options, stream)
 
 

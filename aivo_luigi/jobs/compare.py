@@ -22,7 +22,15 @@ def compare(job: JobSpec, day: date, most: int = 0, everything: bool = True) -> 
     """
     label = f"aivo_luigi compare {job.name} {day}"
     with connect_for(job, label) as warehouse, warehouse.rolled_back():
-        staging = Staging(job, day, warehouse, label, report=lambda message, percentage: None, everything=everything)
+        staging = Staging(
+            job,
+            day,
+            warehouse,
+            label,
+            report=lambda message, percentage: None,
+            prepare=lambda: None,
+            everything=everything,
+        )
         staged = staging.stage(day_is_over=day_end(day) <= warehouse.value("select now()"))
         infer_members(warehouse, job.references)
         return job.way.compare(staging.load(staged), most)

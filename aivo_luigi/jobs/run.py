@@ -72,11 +72,10 @@ def _load(
 ) -> JobResult:
     report("reading the source", 5)
     with warehouse.transaction():
-        staging = Staging(job, day, warehouse, label, report)
+        staging = Staging(job, day, warehouse, label, report, prepare=lambda: job.way.prepare(warehouse, day))
         staged = staging.stage(day_is_over)
         report(f"{staged.rows:,} rows read, loading", 60)
         rejected = record_rejects(warehouse, run_id, job.name, day)
-        job.way.prepare(warehouse, day)
         infer_members(warehouse, job.references)
         load = staging.load(staged)
         warehouse.file("load/check_keys_as_sets.sql")

@@ -5,7 +5,7 @@ What can't be loaded is moved to the temporary table `rejected` on the way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -81,7 +81,8 @@ def connect_for(job: JobSpec, label: str) -> AbstractContextManager[Connection]:
 class Staging:
     """One job and day on its way into `stage`, within a transaction of the warehouse.
 
-    `everything`: dimensions and skill states are read as a whole, whatever could be left out.
+    `prepare`: called while the source makes its first rows. `everything`: dimensions and skill states are read as
+    a whole, whatever could be left out.
     """
 
     job: JobSpec
@@ -89,12 +90,14 @@ class Staging:
     warehouse: Connection
     application_name: str
     report: Report
+    prepare: Callable[[], None]
     everything: bool = False
 
     def stage(self, day_is_over: bool) -> Staged:
         """Fills `stage` and `rejected`. Raises GuardError when too many rows can't be loaded."""
         begin_rejects(self.warehouse)  # while the source is being connected to
         if self.job.csv:
+            self.prepare()
             staged = self._reject(stage_csv(self.warehouse, self.job.sql_file(self.job.csv)), None)
         elif self.job.keeps_history:
             staged = self._stage_history(day_is_over)
@@ -136,7 +139,8 @@ class Staging:
         return read_members(self.warehouse, job.way.table, job.source_table, job.required, present, rows)
 
     def _extract(self, source: Snapshot, since: datetime | None) -> int:
-        return self._copy(source, "extract.sql", "stage", changed_since=moment(since), **self._bounds)
+        variables = {"changed_since": moment(since), **self._bounds}
+        return self._copy(source, "extract.sql", "stage", variables, meanwhile=self.prepare)
 
     def _reject(self, rows: int, clock: datetime | None, whole: bool = True) -> Staged:
         rejected = reject_whole_rows(
@@ -148,22 +152,28 @@ class Staging:
         history = StateHistory(self.job.source_table, self.job.required)
         history.lock(self.warehouse)
         with snapshot(self.application_name, self.day, day_is_over) as source:
-            self._copy(source, "extract.sql", "practice", **self._bounds)
+            self._copy(source, "extract.sql", "practice", self._bounds, meanwhile=self.prepare)
             self.warehouse.execute("analyze practice")
             states = SourceRows(
                 clock=source.clock,
-                stage=lambda since: self._copy(source, "states.sql", "stage", changed_since=moment(since)),
+                stage=lambda since: self._copy(source, "states.sql", "stage", {"changed_since": moment(since)}),
                 counting=lambda: number_beside(source.connection, sqlfiles.read(self.job.sql_file("count.sql"))),
                 everything=self._everything,
             )
             rows, rejected = history.merge(self.warehouse, states, self._what)
         return Staged(rows, rejected, source.clock)
 
-    def _copy(self, source: Snapshot, file: str, table: str, **variables: Any) -> int:
+    def _copy(
+        self,
+        source: Snapshot,
+        file: str,
+        table: str,
+        variables: Mapping[str, Any],
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> int:
         query = self._query(source, file, **variables)
-        return stage_query(
-            source.connection, self.warehouse, query, table, self._report_rows, self._columns(source, file, query)
-        )
+        columns = self._columns(source, file, query)
+        return stage_query(source.connection, self.warehouse, query, table, self._report_rows, columns, meanwhile)
 
     def _columns(self, source: Snapshot, file: str, query: str) -> Columns:
         """What the query returns. A file casts each column, so that it returns the same whatever the day."""

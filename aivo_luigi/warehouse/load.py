@@ -83,7 +83,7 @@ class Way(Protocol):
         """Whether each staged row is one row of the table."""
 
     def prepare(self, warehouse: Connection, day: date) -> None:
-        """Makes what the rows need a place in, in a transaction of its own; the load has locked no dimension yet."""
+        """Makes what the rows need a place in, in a transaction of its own; the run has locked no dimension yet."""
 
     def land(self, load: Load) -> Counts:
         """Brings the staged rows into the table, within the load's transaction."""
