@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -29,7 +30,8 @@ from aivo_luigi.db import (
 )
 from aivo_luigi.db.source import snapshot
 from aivo_luigi.db.transfer import stage_query
-from aivo_luigi.tasks import SyncDimTenant
+from aivo_luigi.jobs.compare import compare
+from aivo_luigi.tasks import BuildFactHomeworkEvents, BuildFactSessions, SyncDimTenant
 
 
 @pytest.fixture
@@ -373,3 +375,60 @@ def test_a_connection_that_failed_for_a_job_that_did_not_need_it_is_no_other_job
         assert isinstance(failed.exception(), psycopg2.OperationalError)
     connection._opening[database_urls().source] = failed
     assert SyncDimTenant.forced(DAY, "again", "task").run_job().status == "SUCCESS"
+
+
+KEPT = """
+    select relname::text || oid from pg_class
+    where relnamespace = pg_my_temp_schema() and relname in ('stage', 'rejected', 'learner_version') order by relname
+"""
+
+
+def kept_tables() -> list[str]:
+    """The temporary tables of the session that the next job will have, with their oids; asserts that they are empty."""
+    with connect_warehouse("test") as warehouse:
+        kept = [row[0] for row in warehouse.execute(KEPT).fetchall()]
+        for table in kept:
+            assert warehouse.value('select count(*) from pg_temp.:"table"', table=table.rstrip("0123456789")) == 0
+    return kept
+
+
+def test_the_next_day_finds_the_tables_of_the_one_before_empty(pipeline: Pipeline, world: World) -> None:
+    world.tenant()
+    world.learner()
+    world.session()
+    forget_connections()
+    assert BuildFactSessions(date=DAY).run_job().status == "SUCCESS"
+    kept = kept_tables()
+    assert BuildFactSessions(date=DAY + timedelta(days=1)).run_job().status == "SUCCESS"
+    assert len(kept) == 3
+    assert kept_tables() == kept
+
+
+def test_a_session_that_goes_to_another_job_takes_no_tables_along(pipeline: Pipeline, world: World) -> None:
+    world.tenant()
+    world.learner()
+    world.session()
+    forget_connections()
+    kept = set[str]()
+    for job in (BuildFactSessions, SyncDimTenant, BuildFactSessions):
+        assert job.forced(DAY, str(uuid4()), "task").run_job().status == "SUCCESS"
+        assert kept.isdisjoint(kept_tables())
+        kept.update(kept_tables())
+        assert not compare(BuildFactHomeworkEvents.spec(), DAY)  # whose rows are like neither's
+        assert kept_tables() == []
+
+
+@pytest.mark.parametrize("day_before", [False, True], ids=["new tables", "kept ones"])
+def test_a_run_that_failed_leaves_the_next_one_no_rows(pipeline: Pipeline, world: World, day_before: bool) -> None:
+    world.tenant()
+    world.learner()
+    world.session()
+    forget_connections()
+    if day_before:
+        assert BuildFactSessions(date=DAY - timedelta(days=1)).run_job().status == "SUCCESS"
+    pipeline.warehouse.execute("alter table fact_sessions add constraint none_at_all check (session_id is null)")
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        BuildFactSessions(date=DAY).run_job()
+    assert len(kept_tables()) == (3 if day_before else 0)
+    pipeline.warehouse.execute("alter table fact_sessions drop constraint none_at_all")
+    assert BuildFactSessions(date=DAY).run_job().rows_inserted == 1
