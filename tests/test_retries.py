@@ -188,13 +188,13 @@ def test_a_warehouse_that_ends_the_session_while_rows_flow_will_pass_and_prints_
 ) -> None:
     world.row_of_everything()
     many_learners(pipeline.source)
-    query = "select id, pg_sleep(0.0001)::text as slow from learners"
+    query = "select id, pg_sleep(0.01)::text as slow from learners limit 100"
     with connect_source("aivo_luigi test") as source, connect_warehouse("aivo_luigi test") as warehouse:
         threading.Timer(0.5, terminate, [pipeline.warehouse]).start()
         with pytest.raises(psycopg2.OperationalError) as caught, warehouse.rolled_back():
             stage_query(source, warehouse, query, "stage", lambda: None)
     assert retry.will_pass(caught.value)
-    assert "Traceback" not in capfd.readouterr().err
+    assert capfd.readouterr().err == ""
 
 
 def test_a_job_begins_again_as_often_as_it_may(

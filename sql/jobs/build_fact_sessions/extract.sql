@@ -8,7 +8,7 @@ with events as (
         session_events.event_type::text as event_type,
         case
             when session_events.event_type::text = 'ACTIVITY_RESPONSE_SUBMITTED'
-                then lower(session_events.metadata_json ->> 'isCorrect')
+                then lower((session_events.metadata_json ->> 'isCorrect') collate "C")
         end as answer,
         case
             when session_events.event_type::text = 'ACTIVITY_RESPONSE_SUBMITTED'
@@ -84,7 +84,7 @@ select
                     responses.session_id = sessions.id
                     and responses.event_type::text = 'ACTIVITY_RESPONSE_SUBMITTED'
                     and coalesce(
-                        lower(responses.metadata_json ->> 'isCorrect') not in ('true', 'false'),
+                        lower((responses.metadata_json ->> 'isCorrect') collate "C") not in ('true', 'false'),
                         jsonb_typeof(responses.metadata_json::jsonb) not in ('object', 'null')
                     )
             )
