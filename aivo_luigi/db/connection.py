@@ -226,17 +226,11 @@ def _limits() -> _Limits:
     return _Limits(limits.statement_timeout, limits.lock_timeout, limits.connect_timeout, limits.work_mem)
 
 
-def cancel_statements() -> None:
-    """Cancels what this process's connections run, from another thread: libpq waits for a server and sees no signal."""
-    for raw in list(_in_use):
-        with suppress(psycopg2.Error):
-            raw.cancel()
-
-
 def sever_connections() -> None:
     """Cuts what this process's connections wait for, without a word to the server, which may not answer.
 
-    For a process that is about to end: the server rolls back when it sees that its client is gone.
+    For a process that is about to end: the server rolls back when it sees that its client is gone. From another thread
+    than theirs: libpq waits for a server and sees no signal.
     """
     for raw in list(_in_use):
         sever(raw)
