@@ -23,9 +23,10 @@ from support.server import AnyServer
 from support.world import DAY, World, at
 
 import aivo_luigi
-from aivo_luigi.db import connect_source, connect_warehouse, transfer
+from aivo_luigi.db import connect_source, connect_warehouse, forget_connections, transfer
 from aivo_luigi.errors import ConfigurationError
 from aivo_luigi.jobs.staging import Staging
+from aivo_luigi.tasks import SyncDimLearner, SyncDimSubject, SyncDimTenant
 
 Through = Callable[[PgBouncer], dict[str, str]]
 
@@ -75,6 +76,18 @@ def test_the_whole_pipeline_runs_through_a_pooler_of_sessions(
     compared = aivo_etl("compare", "--date", str(DAY), **urls)
     assert (compared.returncode, compared.stderr) == (0, "")
     assert content(pipeline.warehouse) == before
+
+
+def test_a_session_that_a_pooler_hands_on_as_it_is_brings_no_tables_of_another_job(
+    pipeline: Pipeline, world: World, server: AnyServer, through: Through
+) -> None:
+    world.row_of_everything()
+    with bouncer(server, "session", server_reset_query="", default_pool_size="2") as pooler:
+        through(pooler)
+        for job in (SyncDimTenant, SyncDimLearner, SyncDimSubject):
+            forget_connections()  # each of them a process of its own
+            assert job(date=DAY).run_job().status == "SUCCESS"
+        forget_connections()
 
 
 def test_a_run_through_a_pooler_waits_for_the_lock_of_another(
@@ -203,7 +216,9 @@ def test_rows_read_so_far_are_told_behind_a_pooler(
     )
     with connect_warehouse("aivo_luigi test") as warehouse, warehouse.rolled_back():
         spec = aivo_luigi.SyncDimLearner.spec()
-        staging = Staging(spec, DAY, warehouse, "aivo_luigi test", lambda message, _: told.append(message))
+        staging = Staging(
+            spec, DAY, warehouse, "aivo_luigi test", lambda message, _: told.append(message), prepare=lambda: None
+        )
         assert staging.stage(day_is_over=True).rows == 40_000
     assert any(message.endswith(" rows read so far") and message[0] != "0" for message in told), told
 

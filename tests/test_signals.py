@@ -17,9 +17,12 @@ from datetime import date, timedelta
 import luigi
 import psutil
 import pytest
+from sqlalchemy.engine import make_url
 from support.command import AIVO_ETL
+from support.database import Database
 from support.pipeline import Pipeline
 from support.process import AS_PROCESS_1, LIMIT, LUIGI, TERMINATED, Run, held, wait_for
+from support.proxy import Proxy
 from support.world import DAY, World
 
 import aivo_luigi
@@ -261,3 +264,26 @@ def test_a_handler_of_ones_own_is_left_alone(small: Pipeline) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], env=small.command_environment(), check=False)
     assert done.returncode == 7
+
+
+@pytest.mark.parametrize("side", ["source", "warehouse"])
+def test_a_network_that_is_silent_keeps_no_run_that_was_interrupted_from_ending(small: Pipeline, side: str) -> None:
+    databases = {"source": small.source, "warehouse": small.warehouse}
+    url = make_url(databases[side].url)
+    proxy = Proxy(url.port or 5432)
+    databases[side] = Database(url.set(port=proxy.port).render_as_string(hide_password=False))
+    through = Pipeline(databases["source"], databases["warehouse"], small.folder)
+    with held(small.source, "learners"):
+        run = Run(through, [AIVO_ETL, "run", "--date", str(DAY), "--workers", "1"])
+        wait_for_row(small, "sync_dim_learner")
+        time.sleep(0.3)  # it waits for the table, and nobody for a lock of ours
+        proxy.stall()
+        if side == "source":
+            assert run.end(signal.SIGINT) < LIMIT
+        else:  # the record of the run is tried to be closed for some seconds
+            run.process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert run.end(signal.SIGTERM) < LIMIT
+    assert run.code == (130 if side == "source" else TERMINATED), run.said
+    proxy.close()
+    databases[side].close()

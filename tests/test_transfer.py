@@ -14,6 +14,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from support.database import Database
+from support.disturb import many_learners
 from support.pipeline import Pipeline
 from support.world import DAY, World
 
@@ -31,7 +32,7 @@ from aivo_luigi.db import (
 from aivo_luigi.db.source import snapshot
 from aivo_luigi.db.transfer import stage_query
 from aivo_luigi.jobs.compare import compare
-from aivo_luigi.tasks import BuildFactHomeworkEvents, BuildFactSessions, SyncDimTenant
+from aivo_luigi.tasks import BuildFactHomeworkEvents, BuildFactSessions, SyncDimLearner, SyncDimTenant
 
 
 @pytest.fixture
@@ -432,3 +433,16 @@ def test_a_run_that_failed_leaves_the_next_one_no_rows(pipeline: Pipeline, world
     assert len(kept_tables()) == (3 if day_before else 0)
     pipeline.warehouse.execute("alter table fact_sessions drop constraint none_at_all")
     assert BuildFactSessions(date=DAY).run_job().rows_inserted == 1
+
+
+def test_what_was_rolled_back_takes_no_room_in_the_tables_that_a_session_keeps(
+    pipeline: Pipeline, world: World
+) -> None:
+    world.tenant()
+    many_learners(pipeline.source)
+    forget_connections()
+    assert SyncDimLearner(date=DAY).run_job().status == "SUCCESS"
+    for _ in range(3):
+        assert not compare(SyncDimLearner.spec(), DAY)
+    with connect_warehouse("test") as warehouse:
+        assert not warehouse.value("select pg_relation_size(to_regclass('pg_temp.stage'))")

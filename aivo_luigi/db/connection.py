@@ -113,7 +113,11 @@ class Connection:
             self._roll_back()
 
     def _roll_back(self) -> None:
-        """A connection that can't even roll back is closed; the server rolls back when it sees that."""
+        """A connection that can't even roll back is closed; the server rolls back when it sees that.
+
+        Temporary tables are not kept: the rows that were rolled back would lie in them until something commits there.
+        """
+        _tables_for.pop(self.raw, None)
         try:
             self.execute("rollback")
         except psycopg2.Error:
@@ -134,7 +138,8 @@ def connect_warehouse(application_name: str, tables_for: Hashable = None) -> Ite
 
 
 def _keep_tables(connection: Connection, tables_for: Hashable) -> None:
-    if _tables_for.get(connection.raw, tables_for) != tables_for:
+    """A session that is new here may be an old one, with its tables: a pooler that resets nothing hands it on."""
+    if _tables_for.get(connection.raw) != tables_for:
         connection.execute("discard temporary")
     _tables_for[connection.raw] = tables_for
 
@@ -221,17 +226,11 @@ def _limits() -> _Limits:
     return _Limits(limits.statement_timeout, limits.lock_timeout, limits.connect_timeout, limits.work_mem)
 
 
-def cancel_statements() -> None:
-    """Cancels what this process's connections run, from another thread: libpq waits for a server and sees no signal."""
-    for raw in list(_in_use):
-        with suppress(psycopg2.Error):
-            raw.cancel()
-
-
 def sever_connections() -> None:
     """Cuts what this process's connections wait for, without a word to the server, which may not answer.
 
-    For a process that is about to end: the server rolls back when it sees that its client is gone.
+    For a process that is about to end: the server rolls back when it sees that its client is gone. From another thread
+    than theirs: libpq waits for a server and sees no signal.
     """
     for raw in list(_in_use):
         sever(raw)

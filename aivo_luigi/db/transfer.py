@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, BinaryIO
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
 
 from aivo_luigi.db.connection import Connection
 from aivo_luigi.db.patience import answered_in_time, sever
@@ -21,7 +22,6 @@ from aivo_luigi.db.source import Columns, describe_query, reading_source
 
 _BUFFER = 1 << 20
 _REPORT_EVERY = 2.0  # seconds
-_CANCELLING = 2.0  # seconds
 
 # Types whose binary form is the same in every supported server; an extract casts each column to one of them.
 _BINARY_TYPES = {
@@ -124,20 +124,16 @@ def _in_words(error: BaseException) -> BaseException:
 
 
 def _end(source: Connection, extracting: threading.Thread) -> None:
-    """The extracting side sees a broken pipe when it next writes, and is cancelled in case that takes long.
+    """Cuts a connection that is still at work; its server, which looks for its client each second, ends the query.
 
-    A server that doesn't answer can't be told either: then the connection is cut.
+    A request to cancel would have to be answered, which a network that is down doesn't do, and psycopg2 lets no other
+    thread run meanwhile: not even SIGTERM would end the process.
     """
-
-    def cancel() -> None:
-        with suppress(psycopg2.Error):
-            source.raw.cancel()
-
-    threading.Thread(target=cancel, name="cancel", daemon=True).start()
-    extracting.join(_CANCELLING)
     if extracting.is_alive():
         sever(source.raw)
-        extracting.join()
+    extracting.join()
+    if source.raw.info.transaction_status == TRANSACTION_STATUS_ACTIVE:
+        source.raw.close()  # a rollback would read the rest of the rows first
 
 
 def _copy_in(warehouse: Connection, table: str, options: str, stream: Any) -> int:

@@ -26,7 +26,7 @@ from luigi.rpc import RPCError
 import aivo_luigi
 from aivo_luigi import listener
 from aivo_luigi.db import connect_warehouse
-from aivo_luigi.db.connection import cancel_statements
+from aivo_luigi.db.connection import sever_connections
 from aivo_luigi.errors import ConfigurationError, EtlError, debugging, describe
 from aivo_luigi.jobs.parameters import how_to_go_on
 from aivo_luigi.jobs.signals import heed_signals
@@ -152,7 +152,7 @@ def _tell_lines(reading: int, tell: Callable[[str], None]) -> None:
 def interruptible() -> Iterator[None]:
     """Ctrl-C ends this process, which ends its workers: they don't each tell of it. What it raises says how to go on.
 
-    A statement is cancelled first, from another thread: while the main one waits for a server, Python calls no handler.
+    Connections are cut first, from another thread: while the main one waits for a server, Python calls no handler.
     Where Python ignores what a handler raises, as it does while it forks, the next task is the one that doesn't begin.
     """
     _interrupted.clear()
@@ -164,7 +164,7 @@ def interruptible() -> Iterator[None]:
             raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, interrupt)
-    listener.react(signal.SIGINT, cancel_statements)
+    listener.react(signal.SIGINT, sever_connections)
     hook, sys.unraisablehook = sys.unraisablehook, _say_nothing_of_interrupts
     try:
         yield
