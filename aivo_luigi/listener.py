@@ -13,10 +13,9 @@ import threading
 from collections.abc import Callable
 from functools import cache
 
-_LOOK_AT_PARENT = 1.0  # seconds
-
 _reactions: dict[int, Callable[[], None]] = {}
 _listening: dict[int, tuple[int, int]] = {}  # process: both ends of its pipe
+_children_see: dict[int, tuple[int, int]] = {}  # process: both ends of a pipe whose end its forked processes see
 
 
 def react(number: int, reaction: Callable[[], None]) -> None:
@@ -32,6 +31,11 @@ def ignore(number: int) -> None:
     _reactions.pop(number, None)
 
 
+def leave_children() -> None:
+    """Tells each process that was forked to end, also one that nobody has noted yet, as if this one had ended."""
+    os.close(_children_see[os.getpid()][1])
+
+
 def is_free() -> bool:
     """Whether signals can be listened to: nobody else (asyncio does) has put a pipe of its own in the place of ours."""
     ours = _listening.get(os.getpid(), (-1, -1))[1]
@@ -41,20 +45,24 @@ def is_free() -> bool:
 
 
 def _listen(parent: int | None) -> None:
-    reading, writing = _listening[os.getpid()] = os.pipe()
+    """`parent`: what says by its end that the process which forked this one is no more, in whatever way."""
+    process = os.getpid()
+    reading, writing = _listening[process] = os.pipe()
+    _children_see[process] = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     threading.Thread(target=_read, args=(reading, parent), name="signals", daemon=True).start()
 
 
 def _read(reading: int, parent: int | None) -> None:
+    watched = [reading] if parent is None else [reading, parent]
     while True:
-        if select.select([reading], [], [], parent and _LOOK_AT_PARENT)[0]:
+        ready = select.select(watched, [], [])[0]
+        if reading in ready:
             for number in os.read(reading, 64):
                 _reactions.get(number, int)()
-        elif os.getppid() != parent:
-            # A task's process that has lost its parent, in whatever way, is told to end.
-            parent = None
+        else:
+            watched = [reading]
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -65,9 +73,11 @@ def _watch_forks() -> None:
 
 def _listen_anew() -> None:
     """A forked process has the handlers of its parent, but not its thread. Ctrl-C is the parent's to tell it of."""
-    ((parent, pipe),) = _listening.items()
+    (pipe,) = _listening.values()
+    ((parent, leaving),) = _children_see.values()
     _listening.clear()
+    _children_see.clear()
     ignore(signal.SIGINT)
-    for end in pipe:
+    for end in (*pipe, leaving):
         os.close(end)
     _listen(parent)

@@ -287,3 +287,26 @@ def test_a_network_that_is_silent_keeps_no_run_that_was_interrupted_from_ending(
     assert run.code == (130 if side == "source" else TERMINATED), run.said
     proxy.close()
     databases[side].close()
+
+
+FORKED_UNNOTED = """
+import os, signal, sys, time
+import aivo_luigi.tasks
+from aivo_luigi.jobs.signals import heed_signals
+
+heed_signals()
+if not (child := os.fork()):
+    time.sleep(60)
+print(child, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_process_that_was_being_forked_ends_before_the_one_that_forked_it() -> None:
+    """Its parent's main thread is halted before it can note the new process anywhere."""
+    run = subprocess.Popen([sys.executable, "-c", FORKED_UNNOTED], stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    child = psutil.Process(int(run.stdout.readline()))
+    run.terminate()
+    assert run.wait(timeout=10) == TERMINATED
+    assert not child.is_running()

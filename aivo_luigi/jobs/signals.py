@@ -96,13 +96,12 @@ def _terminate() -> None:
     _thread.start_new_thread(_end_late, ())
     if parent_process() is None:
         _say()
-    _tell_children(signal.SIGTERM)
+    listener.leave_children()
     sever_connections()
     for run_id, url in list(open_runs.items()):
         with suppress(psycopg2.Error):
             _close_row(url, run_id)
-    while active_children():
-        time.sleep(0.01)
+    _wait_for_children()
     os._exit(TERMINATED)
 
 
@@ -118,6 +117,14 @@ def _end_late() -> None:
     for child in active_children():
         child.kill()
     os._exit(TERMINATED)
+
+
+def _wait_for_children() -> None:
+    """Also for one that the main thread was forking when it was halted, of which multiprocessing knows nothing."""
+    with suppress(ChildProcessError):
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.01)
 
 
 def _tell_children(number: int) -> None:
