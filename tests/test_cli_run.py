@@ -166,6 +166,21 @@ def test_what_keeps_a_run_from_beginning_has_luigis_exit_code(pipeline: Pipeline
         assert "h1dden" not in line
 
 
+@pytest.mark.parametrize("workers", ["0", "many"])
+def test_workers_with_which_nothing_would_run_are_refused(workers: str, pipeline: Pipeline, tmp_path: Path) -> None:
+    config = {"LUIGI_CONFIG_PATH": str(write_config(tmp_path / "luigi.cfg", core={"workers": workers}))}
+    job = ["--job", "sync_dim_subject"]
+    for command in (["run-job", *job], ["backfill", *job, "--start", "2025-01-15", "--stop", "2025-01-16"]):
+        told = aivo_etl(*command, **config, **pipeline.environment)
+        assert (told.returncode, told.stdout) == (35, "")
+        (line,) = told.stderr.splitlines()
+        assert f"{workers!r} can't be used as" in line
+        assert "give workers of [core] a whole number from 1 to 1000" in line
+        assert jobs_run(pipeline) == []
+    if workers == "0":
+        assert aivo_etl("run-job", *job, "--workers", "1", **config, **pipeline.environment).returncode == 0
+
+
 def test_a_date_that_is_none_is_a_wrong_use(pipeline: Pipeline) -> None:
     told = aivo_etl("run", "--date", "2025-02-30", **pipeline.environment)
     assert told.returncode == 2
