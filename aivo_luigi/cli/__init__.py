@@ -62,14 +62,16 @@ class _OneLineErrors(click.Group):
 
 
 def _heeding(command: Callable[..., Any]) -> Callable[..., Any]:
-    """SIGTERM ends each command at once and cleanly, from its beginning on."""
+    """SIGTERM ends each command at once and cleanly, from its beginning on; a user who may not is told who may."""
 
     @wraps(command)
     def heed_and_go_on(*arguments: Any, **options: Any) -> Any:
+        from aivo_luigi.jobs.completeness import using_run_rows
         from aivo_luigi.jobs.signals import heed_signals
 
         heed_signals()
-        return command(*arguments, **options)
+        with using_run_rows():
+            return command(*arguments, **options)
 
     return heed_and_go_on
 
