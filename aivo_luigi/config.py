@@ -262,6 +262,12 @@ def database_urls() -> DatabaseUrls:
     return DatabaseUrls(_postgresql(source, SOURCE_VARIABLE), _postgresql(warehouse, WAREHOUSE_VARIABLE))
 
 
+def warehouse_url() -> str:
+    """The warehouse's URL, which is enough for who needs no source; as of database_urls, where it is not set."""
+    warehouse = secret(WAREHOUSE_VARIABLE)
+    return _postgresql(warehouse, WAREHOUSE_VARIABLE) if warehouse else database_urls().warehouse
+
+
 def _postgresql(url: str, variable: str) -> str:
     """The URL as libpq reads it; SQLAlchemy's spelling, postgresql+psycopg2://, is understood."""
     scheme, separator, rest = url.partition("://")

@@ -229,11 +229,27 @@ def test_a_wrong_use_says_how_to_get_help(arguments: list[str]) -> None:
     assert "--help" in told.stderr or "-h" in told.stderr
 
 
+def test_who_only_looks_at_the_warehouse_needs_no_source(pipeline: Pipeline, tmp_path: Path) -> None:
+    warehouse = {"WAREHOUSE_DATABASE_URL": pipeline.warehouse.url}
+    codes = {"migrate": 0, "status": 0, "rejects": 0, "plan": 0, "retention": 0, "report --output -": 0, "check": 1}
+    for command, code in codes.items():
+        done = aivo_etl(*command.split(), **warehouse)
+        assert (done.returncode, done.stderr) == (code, ""), command
+    assert pipeline.luigi("Retention", env={"OLTP_DATABASE_URL": None}).returncode == 0
+    pipeline.luigi("SyncDimSubject", "--date", "2025-01-15")
+    for command in ("run", "late", "compare", "backfill --start 2025-01-15 --stop 2025-01-16"):
+        told = aivo_etl(*command.split(), **warehouse)
+        assert told.returncode == (1 if command == "compare" else 35), command
+        assert "OLTP_DATABASE_URL is not set" in told.stderr
+        assert len(told.stderr.splitlines()) == 1
+    assert pipeline.warehouse.value("select count(*) from etl_job_runs") == 1
+
+
 @pytest.mark.parametrize("command", ["migrate", "status"])
 @pytest.mark.parametrize(
     ("urls", "words"),
     [
-        ({"WAREHOUSE_DATABASE_URL": REFUSED}, ["OLTP_DATABASE_URL is not set"]),
+        ({"WAREHOUSE_DATABASE_URL": REFUSED}, ["the warehouse can't be reached", "refused"]),
         ({"OLTP_DATABASE_URL": REFUSED}, ["WAREHOUSE_DATABASE_URL is not set"]),
         ({"OLTP_DATABASE_URL": REFUSED, "WAREHOUSE_DATABASE_URL": "mysql://etl:h1dden%2F@h/x"}, ["no PostgreSQL URL"]),
         ({"OLTP_DATABASE_URL": REFUSED, "WAREHOUSE_DATABASE_URL": REFUSED}, ["can't be reached", "refused"]),
