@@ -229,6 +229,27 @@ def test_a_wrong_use_says_how_to_get_help(arguments: list[str]) -> None:
     assert "--help" in told.stderr or "-h" in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[smtp]\npassword h1dden\nhost=x", " (line 2): write each setting as key=value"),
+        ("password=h1dden", " (line 1): it must begin with a [section]"),
+        ("[core]\nworkers=1\nworkers=h1dden", " (line 3): a key is there twice"),
+        ("[core]\nh1dden=\udcff", ": it must be text in UTF-8"),
+    ],
+    ids=["no setting", "no section", "twice", "no text"],
+)
+def test_a_luigi_cfg_that_cannot_be_read_is_told_with_its_line(text: str, words: str, tmp_path: Path) -> None:
+    config = tmp_path / "luigi.cfg"
+    config.write_text(text, errors="surrogateescape")
+    for command, code in (("status", 1), ("run", 35)):
+        told = aivo_etl_afresh(command, LUIGI_CONFIG_PATH=str(config))
+        assert (told.returncode, told.stdout) == (code, "")
+        (line,) = told.stderr.splitlines()
+        assert f"luigi.cfg can't be read{words}" in line
+        assert "h1dden" not in line
+
+
 def test_who_only_looks_at_the_warehouse_needs_no_source(pipeline: Pipeline, tmp_path: Path) -> None:
     warehouse = {"WAREHOUSE_DATABASE_URL": pipeline.warehouse.url}
     codes = {"migrate": 0, "status": 0, "rejects": 0, "plan": 0, "retention": 0, "report --output -": 0, "check": 1}
