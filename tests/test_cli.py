@@ -200,9 +200,13 @@ def test_status_of_an_empty_warehouse_makes_nothing(empty_url: str) -> None:
 
 
 def test_status_of_a_migrated_warehouse_without_runs_is_no_error(pipeline: Pipeline) -> None:
-    shown = aivo_etl("status", **pipeline.environment)
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert "SUCCESS" not in shown.stdout
+    for options, words in (
+        ("", "No run is recorded."),
+        ("--date 2025-01-15 --job sync_dim_user", "No run is recorded of sync_dim_user for 2025-01-15."),
+        ("--json", "[]"),
+    ):
+        shown = aivo_etl("status", *options.split(), **pipeline.environment)
+        assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"{words}\n", "")
 
 
 def test_status_shows_the_newest_first_and_no_more_than_asked_for(pipeline: Pipeline, world: World) -> None:
