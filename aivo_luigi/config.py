@@ -187,6 +187,23 @@ class retention(_Told, luigi.Config):  # noqa: N801 - as above
     )
 
 
+class core:  # noqa: N801 - as above
+    """What aivo-etl looks at before Luigi does, whose section [core] is."""
+
+    workers = _Whole(least=1, most=1000, default=1, description="the number of jobs that run side by side")
+
+
+def require_workers(given: int | None) -> None:
+    """With no number given, `workers` of [core] counts: Luigi would take a 0 in silence, and run nothing.
+
+    Raises ConfigurationError for it, and for what is no number.
+    """
+    if given:
+        return
+    with _told():
+        core.workers.parse(luigi.configuration.get_config().get("core", "workers", "1"))
+
+
 def settings() -> etl:
     """Section [etl] as it stands now."""
     return _standing(etl)
@@ -243,6 +260,12 @@ def database_urls() -> DatabaseUrls:
         missing, there = (WAREHOUSE_VARIABLE, SOURCE_VARIABLE) if source else (SOURCE_VARIABLE, WAREHOUSE_VARIABLE)
         raise ConfigurationError(f"{missing} is not set, but {there} is: set both, or neither for the embedded demo")
     return DatabaseUrls(_postgresql(source, SOURCE_VARIABLE), _postgresql(warehouse, WAREHOUSE_VARIABLE))
+
+
+def warehouse_url() -> str:
+    """The warehouse's URL, which is enough for who needs no source; as of database_urls, where it is not set."""
+    warehouse = secret(WAREHOUSE_VARIABLE)
+    return _postgresql(warehouse, WAREHOUSE_VARIABLE) if warehouse else database_urls().warehouse
 
 
 def _postgresql(url: str, variable: str) -> str:

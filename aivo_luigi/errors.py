@@ -84,6 +84,8 @@ def describe(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, EtlError) and lines:
         return redact(lines[0])
+    if lines and lines[0].endswith(":"):  # Luigi's "Did you mean:", a name in each line after it
+        lines = [f"{lines[0]} {', '.join(lines[1:])}"]
     name = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
     return redact(f"{name}: {lines[0]}" if lines else name)
 

@@ -133,6 +133,17 @@ def test_too_many_rejected_rows_are_told_until_the_day_is_better(calm: Pipeline)
     assert firing() == []
 
 
+def test_a_build_of_today_is_looked_at_once_today_is_over(calm: Pipeline, clock: Clock) -> None:
+    run(calm.warehouse, "build_fact_sessions", TODAY, rows_rejected=900)
+    run(calm.warehouse, "build_fact_homework_events", TODAY, status="FAILED", error_message="no luck")
+    assert firing() == []
+    clock.set(NOON + 12 * HOUR)
+    assert told("failed", "rejected") == [
+        ("failed", "build_fact_homework_events", TODAY),
+        ("rejected", "build_fact_sessions", TODAY),
+    ]
+
+
 def test_a_dimension_is_judged_by_its_last_sync(calm: Pipeline) -> None:
     late = NOON - timedelta(minutes=1)
     run(calm.warehouse, "sync_dim_user", YESTERDAY, rows_rejected=900, started_at=NOON - timedelta(days=1))

@@ -200,9 +200,13 @@ def test_status_of_an_empty_warehouse_makes_nothing(empty_url: str) -> None:
 
 
 def test_status_of_a_migrated_warehouse_without_runs_is_no_error(pipeline: Pipeline) -> None:
-    shown = aivo_etl("status", **pipeline.environment)
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert "SUCCESS" not in shown.stdout
+    for options, words in (
+        ("", "No run is recorded."),
+        ("--date 2025-01-15 --job sync_dim_user", "No run is recorded of sync_dim_user for 2025-01-15."),
+        ("--json", "[]"),
+    ):
+        shown = aivo_etl("status", *options.split(), **pipeline.environment)
+        assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"{words}\n", "")
 
 
 def test_status_shows_the_newest_first_and_no_more_than_asked_for(pipeline: Pipeline, world: World) -> None:
@@ -229,11 +233,48 @@ def test_a_wrong_use_says_how_to_get_help(arguments: list[str]) -> None:
     assert "--help" in told.stderr or "-h" in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[smtp]\npassword h1dden\nhost=x", " (line 2): write each setting as key=value"),
+        ("password=h1dden", " (line 1): it must begin with a [section]"),
+        ("[core]\nworkers=1\nworkers=h1dden", " (line 3): a key is there twice"),
+        ("[core]\nh1dden=\udcff", ": it must be text in UTF-8"),
+    ],
+    ids=["no setting", "no section", "twice", "no text"],
+)
+def test_a_luigi_cfg_that_cannot_be_read_is_told_with_its_line(text: str, words: str, tmp_path: Path) -> None:
+    config = tmp_path / "luigi.cfg"
+    config.write_text(text, errors="surrogateescape")
+    for command, code in (("status", 1), ("run", 35)):
+        told = aivo_etl_afresh(command, LUIGI_CONFIG_PATH=str(config))
+        assert (told.returncode, told.stdout) == (code, "")
+        (line,) = told.stderr.splitlines()
+        assert f"luigi.cfg can't be read{words}" in line
+        assert "h1dden" not in line
+
+
+def test_who_only_looks_at_the_warehouse_needs_no_source(pipeline: Pipeline, tmp_path: Path) -> None:
+    warehouse = {"WAREHOUSE_DATABASE_URL": pipeline.warehouse.url}
+    codes = {"migrate": 0, "status": 0, "rejects": 0, "plan": 0, "retention": 0, "report --output -": 0, "check": 1}
+    for command, code in codes.items():
+        done = aivo_etl(*command.split(), **warehouse)
+        assert (done.returncode, done.stderr) == (code, ""), command
+    assert pipeline.luigi("Retention", env={"OLTP_DATABASE_URL": None}).returncode == 0
+    pipeline.luigi("SyncDimSubject", "--date", "2025-01-15")
+    for command in ("run", "late", "compare", "backfill --start 2025-01-15 --stop 2025-01-16"):
+        told = aivo_etl(*command.split(), **warehouse)
+        assert told.returncode == (1 if command == "compare" else 35), command
+        assert "OLTP_DATABASE_URL is not set" in told.stderr
+        assert len(told.stderr.splitlines()) == 1
+    assert pipeline.warehouse.value("select count(*) from etl_job_runs") == 1
+
+
 @pytest.mark.parametrize("command", ["migrate", "status"])
 @pytest.mark.parametrize(
     ("urls", "words"),
     [
-        ({"WAREHOUSE_DATABASE_URL": REFUSED}, ["OLTP_DATABASE_URL is not set"]),
+        ({"WAREHOUSE_DATABASE_URL": REFUSED}, ["the warehouse can't be reached", "refused"]),
         ({"OLTP_DATABASE_URL": REFUSED}, ["WAREHOUSE_DATABASE_URL is not set"]),
         ({"OLTP_DATABASE_URL": REFUSED, "WAREHOUSE_DATABASE_URL": "mysql://etl:h1dden%2F@h/x"}, ["no PostgreSQL URL"]),
         ({"OLTP_DATABASE_URL": REFUSED, "WAREHOUSE_DATABASE_URL": REFUSED}, ["can't be reached", "refused"]),

@@ -166,6 +166,35 @@ def test_what_keeps_a_run_from_beginning_has_luigis_exit_code(pipeline: Pipeline
         assert "h1dden" not in line
 
 
+@pytest.mark.parametrize("workers", ["0", "many"])
+def test_workers_with_which_nothing_would_run_are_refused(workers: str, pipeline: Pipeline, tmp_path: Path) -> None:
+    config = {"LUIGI_CONFIG_PATH": str(write_config(tmp_path / "luigi.cfg", core={"workers": workers}))}
+    job = ["--job", "sync_dim_subject"]
+    for command in (["run-job", *job], ["backfill", *job, "--start", "2025-01-15", "--stop", "2025-01-16"]):
+        told = aivo_etl(*command, **config, **pipeline.environment)
+        assert (told.returncode, told.stdout) == (35, "")
+        (line,) = told.stderr.splitlines()
+        assert f"{workers!r} can't be used as" in line
+        assert "give workers of [core] a whole number from 1 to 1000" in line
+        assert jobs_run(pipeline) == []
+    if workers == "0":
+        assert aivo_etl("run-job", *job, "--workers", "1", **config, **pipeline.environment).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["run", "dimensions", "facts", "run-job --job sync_dim_subject"])
+def test_a_day_as_the_name_of_a_force_is_a_wrong_use_without_a_date(command: str) -> None:
+    for name in ("2025-01-15", "today"):
+        told = aivo_etl(*command.split(), "--force", name)
+        assert (told.returncode, told.stdout) == (2, "")
+        assert f"say --date {name} --force" in told.stderr.splitlines()[-1]
+
+
+def test_a_day_may_be_the_name_of_a_force_beside_a_date(pipeline: Pipeline) -> None:
+    forced = ["run-job", "--job", "sync_dim_subject", "--date", "2025-01-15", "--force", "2025-01-15"]
+    assert [aivo_etl(*forced, **pipeline.environment).returncode for _ in range(2)] == [0, 0]
+    assert jobs_run(pipeline) == ["sync_dim_subject"]
+
+
 def test_a_date_that_is_none_is_a_wrong_use(pipeline: Pipeline) -> None:
     told = aivo_etl("run", "--date", "2025-02-30", **pipeline.environment)
     assert told.returncode == 2

@@ -58,6 +58,10 @@ def test_a_range_with_a_date_that_is_none_is_told_in_one_line(pipeline: Pipeline
     told(finished, "day is out of range for month")
 
 
+def test_a_range_of_a_task_that_there_is_not_is_told_with_what_there_is(pipeline: Pipeline) -> None:
+    told(pipeline.luigi("RangeDaily", "--of", "RunAl", "--start", "2025-01-15"), "No task RunAl. Did you mean: RunAll")
+
+
 @pytest.mark.parametrize("task", ["RunAll", "BuildFactSessions", "SyncDimUser"])
 def test_a_date_in_the_future_is_refused(pipeline: Pipeline, task: str) -> None:
     day = datetime.now(timezone.utc).date() + timedelta(days=2)

@@ -19,6 +19,7 @@ from aivo_luigi.cli.rejects import rejects
 from aivo_luigi.cli.report import report
 from aivo_luigi.cli.retention import retention
 from aivo_luigi.cli.run import build_facts, late, run, run_job, sync_dimensions
+from aivo_luigi.cli.shared import reading_config
 from aivo_luigi.cli.status import status
 from aivo_luigi.errors import debugging, describe
 from aivo_luigi.tables import lose_output
@@ -61,15 +62,21 @@ class _OneLineErrors(click.Group):
             raise click.exceptions.Exit(1) from None
 
 
-def _heeding(command: Callable[..., Any]) -> Callable[..., Any]:
-    """SIGTERM ends each command at once and cleanly, from its beginning on."""
+def _heeding(command: Callable[..., Any], unreadable: int) -> Callable[..., Any]:
+    """SIGTERM ends each command at once and cleanly, from its beginning on; a user who may not is told who may.
+
+    `unreadable`: the exit code where luigi.cfg can't be read, as Luigi does when it is imported.
+    """
 
     @wraps(command)
     def heed_and_go_on(*arguments: Any, **options: Any) -> Any:
-        from aivo_luigi.jobs.signals import heed_signals
+        with reading_config(unreadable):
+            from aivo_luigi.jobs.completeness import using_run_rows
+            from aivo_luigi.jobs.signals import heed_signals
 
         heed_signals()
-        return command(*arguments, **options)
+        with using_run_rows():
+            return command(*arguments, **options)
 
     return heed_and_go_on
 
@@ -91,24 +98,11 @@ def main() -> None:
     """
 
 
-for command in (
-    run,
-    sync_dimensions,
-    build_facts,
-    run_job,
-    backfill,
-    plan,
-    late,
-    status,
-    check,
-    rejects,
-    report,
-    compare,
-    retention,
-    migrate,
-):
+_RUNNING = (run, sync_dimensions, build_facts, run_job, backfill, late)
+_LOOKING = (plan, status, check, rejects, report, compare, retention, migrate)
+for command in (*_RUNNING, *_LOOKING):
     assert command.callback
-    command.callback = _heeding(command.callback)
+    command.callback = _heeding(command.callback, unreadable=35 if command in _RUNNING else 1)
     main.add_command(command)
 main.add_command(sync_dimensions, "dimensions")
 main.add_command(build_facts, "facts")

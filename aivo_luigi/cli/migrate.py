@@ -17,7 +17,7 @@ def migrate(dry_run: bool) -> None:
       aivo-etl migrate --dry-run
       aivo-etl migrate
     """
-    from aivo_luigi.config import database_urls
+    from aivo_luigi.config import warehouse_url
     from aivo_luigi.db import connect_warehouse
     from aivo_luigi.warehouse.migrations import migrate as apply
     from aivo_luigi.warehouse.migrations import missing_migrations
@@ -25,5 +25,5 @@ def migrate(dry_run: bool) -> None:
     with connect_warehouse("aivo-etl migrate") as warehouse:
         names, what = missing_migrations(warehouse), "would be applied"
     if names and not dry_run:
-        names, what = apply(database_urls().warehouse), "applied"
+        names, what = apply(warehouse_url()), "applied"
     print(f"{len(names)} migrations {what}: {', '.join(names)}" if names else "The schema is up to date.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
@@ -92,6 +93,13 @@ def apply_settings(given: dict[str, Any]) -> None:
 
     named = {name.removeprefix("etl_"): value for name, value in given.items() if name.startswith("etl_")}
     use_settings(**{name: str(value).lower() for name, value in named.items() if value not in (None, False)})
+
+
+def refuse_day_as_name(force: str, day: date | None) -> None:
+    """Raises UsageError for a day as the NAME of --force and none beside it: it would build yesterday."""
+    with suppress(click.BadParameter):
+        if day is None and Day().convert(force, None, None):
+            raise click.UsageError(f"{force} reads as a day, and --force takes a NAME: say --date {force} --force")
 
 
 def job_task(name: str) -> Any:

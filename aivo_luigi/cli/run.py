@@ -14,6 +14,7 @@ from aivo_luigi.cli.options import (
     dry_run_option,
     force_option,
     job_task,
+    refuse_day_as_name,
     settings_options,
     together,
     workers_option,
@@ -114,6 +115,7 @@ def late(day: date | None, look_back_days: int | None, workers: int | None, dry_
 
 
 def _run(task_class: Any, given: dict[str, Any]) -> None:
+    refuse_day_as_name(given["force"], given["day"])
     apply_settings(given)
     from aivo_luigi.operate.watched import run_watched
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
+
+_NO_SETTING = "write each setting as key=value, and each section as [section]"
+_WHY_UNREADABLE = {
+    "MissingSectionHeaderError": "it must begin with a [section]",
+    "DuplicateSectionError": "a section is there twice",
+    "DuplicateOptionError": "a key is there twice in its section",
+    "UnicodeDecodeError": "it must be text in UTF-8",
+}
 
 
 def nothing_has_run(as_json: bool = False) -> bool:
@@ -24,8 +34,6 @@ def exit_with(run: Callable[[], int]) -> None:
 
     What keeps it from beginning at all is Luigi's scheduling error; anything unforeseen, its unhandled error.
     """
-    import sys
-
     from luigi.retcodes import retcode
 
     from aivo_luigi.errors import EtlError, debugging, describe
@@ -39,3 +47,23 @@ def exit_with(run: Callable[[], int]) -> None:
         codes = retcode()
         code = int(codes.scheduling_error if isinstance(error, EtlError) else codes.unhandled_exception)
     click.get_current_context().exit(code)
+
+
+@contextmanager
+def reading_config(code: int) -> Iterator[None]:
+    """Exits with the code where luigi.cfg can't be read; says in one line where it is wrong, and no value of it."""
+    from configparser import Error
+
+    from aivo_luigi.errors import debugging
+
+    try:
+        yield
+    except (Error, UnicodeDecodeError) as error:
+        if debugging():
+            raise
+        file = getattr(error, "source", "luigi.cfg")
+        numbers = [number for number, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", 0)]
+        lines = f" (line {', '.join(map(str, numbers))})" if any(numbers) else ""
+        why = _WHY_UNREADABLE.get(type(error).__name__, _NO_SETTING)
+        print(f"aivo-etl: {file} can't be read{lines}: {why}", file=sys.stderr)
+        raise click.exceptions.Exit(code) from None

@@ -24,8 +24,12 @@ def status(day: date | None, job: str | None, most: int, as_json: bool) -> None:
       aivo-etl status --date 2025-01-15 --job build_fact_sessions
       aivo-etl status --json --most 100
     """
-    from aivo_luigi.operate.status import print_runs, recent_runs
+    from aivo_luigi.operate.status import print_no_run, print_runs, recent_runs
 
     if nothing_has_run(as_json):
         return
-    print_runs(recent_runs(day, job, most), as_json)
+    runs = recent_runs(day, job, most)
+    if runs or as_json:
+        print_runs(runs, as_json)
+    else:
+        print_no_run(day, job)

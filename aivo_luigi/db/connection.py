@@ -25,7 +25,7 @@ from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
 from psycopg2.pool import ThreadedConnectionPool
 
 from aivo_luigi import sqlfiles
-from aivo_luigi.config import database_urls, settings
+from aivo_luigi.config import database_urls, settings, warehouse_url
 from aivo_luigi.db.patience import answered_in_time, be_patient, sever
 from aivo_luigi.db.pooler import require_sessions
 from aivo_luigi.db.retry import until_it_answers, will_pass
@@ -131,7 +131,7 @@ def connect_warehouse(application_name: str, tables_for: Hashable = None) -> Ite
     A session keeps its temporary tables, empty, for the next who connects with the same `tables_for`: to make them
     costs more than to empty them. Those made for another are dropped.
     """
-    with _connect(database_urls().warehouse, application_name, "warehouse", WAREHOUSE_VARIABLE) as connection:
+    with _connect(warehouse_url(), application_name, "warehouse", WAREHOUSE_VARIABLE) as connection:
         if tables_for is not None:
             _keep_tables(connection, tables_for)
         yield connection

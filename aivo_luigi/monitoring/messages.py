@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from psycopg2 import ProgrammingError
 from psycopg2.extensions import parse_dsn
 
-from aivo_luigi.config import database_urls
+from aivo_luigi.config import warehouse_url
 from aivo_luigi.errors import EtlError, describe, mask_ids
 from aivo_luigi.monitoring.alerts import Alert
 
@@ -38,7 +38,7 @@ def failure_for_chat(error: Exception) -> str:
 def _sender() -> str:
     """Who speaks, for a chat in which several warehouses do."""
     try:
-        parts = parse_dsn(database_urls().warehouse)
+        parts = parse_dsn(warehouse_url())
     except (EtlError, ProgrammingError):
         return "aivo-etl"
     return f"aivo-etl, warehouse {parts.get('dbname', '')} on {parts.get('host', 'localhost')}"

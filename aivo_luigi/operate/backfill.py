@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import luigi
 from luigi.retcodes import retcode
 
+from aivo_luigi.config import require_workers
 from aivo_luigi.jobs.completeness import complete_days, open_warehouse
 from aivo_luigi.jobs.signals import is_stopping
 from aivo_luigi.operate.board import DONE, FAILED, Board, Line, Watching
@@ -63,6 +64,7 @@ class Tally:
 
 def backfill(days: Sequence[date], make_task: MakeTask, workers: int | None, oldest_first: bool) -> int:
     """Builds the days that are not complete; returns the worst exit code of its pieces."""
+    require_workers(workers)
     open_warehouse(max(days))
     sample: Any = make_task(days[0])
     complete = set(complete_days(sample.job_names(), days, sample.force))

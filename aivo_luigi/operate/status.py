@@ -34,6 +34,11 @@ def recent_runs(day: date | None, job: str | None, most: int) -> list[Run]:
         return warehouse.dicts("monitoring/recent_runs.sql", day=day, job=job, most=most)
 
 
+def print_no_run(day: date | None, job: str | None) -> None:
+    """Says that there is none, and of what."""
+    print(f"No run is recorded{f' of {job}' if job else ''}{f' for {day}' if day else ''}.")
+
+
 def print_runs(runs: Sequence[Run], as_json: bool) -> None:
     """Prints them; reasons stand below the table, so that its lines fit into 80 columns."""
     if as_json:

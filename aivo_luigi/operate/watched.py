@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import luigi
 
-from aivo_luigi.config import database_urls
+from aivo_luigi.config import database_urls, require_workers
 from aivo_luigi.db import connect_warehouse
 from aivo_luigi.operate.board import DONE, FAILED, NOT_RUN, SKIPPED, Board, Line, Watching
 from aivo_luigi.operate.display import JobsDisplay, make_console, sentence
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 def run_watched(tasks: Sequence[luigi.Task], workers: int | None) -> int:
     """Runs the tasks and shows them; returns the exit code.
 
-    Raises SchemaError for an empty warehouse that its user may not migrate: of what a task raises when it is asked
-    whether it is complete, Luigi tells nobody the reason.
+    Raises ConfigurationError for a section [core] with which nothing would run, and SchemaError for an empty warehouse
+    that its user may not migrate: of what a task raises when it is asked whether it is complete, Luigi tells nobody the
+    reason.
     """
+    require_workers(workers)
     console = make_console()
     board = Board(plan(tasks))
     with connect_warehouse("aivo-etl") as warehouse:

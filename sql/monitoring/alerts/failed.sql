@@ -1,4 +1,5 @@
--- Jobs whose last run failed: of a dimension the last one of all, of a fact that of each day in the look-back.
+-- Jobs whose last run failed: of a dimension the last one of all, of a fact that of each day in the look-back, today
+-- left out.
 -- Variables: jobs (an array's text), look_back_days.
 with last_runs as (
     select distinct on (job_name, fact_day)
@@ -14,7 +15,8 @@ with last_runs as (
         and status in ('SUCCESS', 'FAILED')
         and (
             starts_with(job_name, 'sync_')
-            or target_date >= (now() at time zone 'UTC')::date - :look_back_days
+            or target_date between (now() at time zone 'UTC')::date - :look_back_days
+            and (now() at time zone 'UTC')::date - 1
         )
     order by job_name asc, fact_day asc, started_at desc
 )

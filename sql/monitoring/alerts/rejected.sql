@@ -1,5 +1,6 @@
 -- Days of which too much was rejected: records in etl_rejected_rows per row read, by the last run that succeeded.
--- Of a dimension only its last day. Variables: jobs (an array's text), look_back_days, share (text of a number).
+-- Of a dimension only its last day; a fact's day that still runs is not looked at.
+-- Variables: jobs (an array's text), look_back_days, share (text of a number).
 with standing as (
     select distinct on (job_name, fact_day)
         job_name,
@@ -14,6 +15,7 @@ with standing as (
         and status = 'SUCCESS'
         and case when starts_with(job_name, 'sync_') then run_date else target_date end
         >= (now() at time zone 'UTC')::date - :look_back_days
+        and (starts_with(job_name, 'sync_') or target_date < (now() at time zone 'UTC')::date)
     order by job_name asc, fact_day asc, started_at desc
 )
 
