@@ -13,6 +13,18 @@ select
     current_database() as owns
 \gset
 
+-- psql leaves out what no variable is given for: where none is, nothing would be granted.
+\if :{?reader}
+\elif :{?loader}
+\elif :{?analyst}
+\else
+\set ON_ERROR_STOP on
+do $$
+begin
+    raise exception 'no role is named: -v reader=NAME in the source; -v loader=NAME -v analyst=NAME in the warehouse';
+end $$;
+\endif
+
 begin;
 
 \if :{?reader}
