@@ -347,6 +347,25 @@ def reader_url(url: str, database: Database) -> str:
 ONE_JOB = ("SyncDimTenant", "--date", DAY)
 
 
+@pytest.mark.parametrize("command", [["migrate"], ["migrate", "--dry-run"], ["run"]], ids=" ".join)
+def test_swapped_urls_make_no_tables_beside_the_sources(
+    command: list[str], source_url: str, empty_url: str, warehouse_url: str
+) -> None:
+    for other in (empty_url, warehouse_url):
+        done = aivo_etl(*command, OLTP_DATABASE_URL=other, WAREHOUSE_DATABASE_URL=source_url)
+        assert done.returncode != 0
+        assert "are OLTP_DATABASE_URL and WAREHOUSE_DATABASE_URL swapped?" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    source = Database(source_url)
+    assert source.value("select to_regclass('etl_job_runs')") is None
+    source.close()
+
+
+def test_source_and_warehouse_may_share_a_database(source_url: str) -> None:
+    done = aivo_etl("migrate", OLTP_DATABASE_URL=source_url, WAREHOUSE_DATABASE_URL=source_url)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_no_privilege_to_read_is_one_line_that_says_grant(pipeline: Pipeline) -> None:
     url = reader_url(pipeline.source.url, pipeline.source)
     try:
