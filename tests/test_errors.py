@@ -628,3 +628,13 @@ def test_a_user_who_may_not_make_tables_is_told_so(pipeline: Pipeline, empty_url
     finally:
         database.execute(f"drop owned by {role}; drop role {role}")
         database.close()
+
+
+def test_debugging_tells_every_file_of_a_job_with_its_rows_and_milliseconds(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    told_so = pipeline.luigi("RunAll", "--date", DAY, env={"ETL_DEBUG": "true"}).stderr
+    for job in ("sync_dim_learner", "build_fact_sessions", "build_fact_learning_progress"):
+        for name, rows in (("extract.sql", r"\d+"), ("load.sql", "1"), ("checks.sql", "0")):
+            assert re.search(rf"jobs/{job}/{name}: {rows} rows in \d+\.\d ms", told_so), (job, name)
+    assert re.search(r"load/rejected\.sql: \d+\.\d ms", told_so)
+    assert "-1 rows" not in told_so
