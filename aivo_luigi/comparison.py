@@ -66,7 +66,7 @@ def _verdict(found: Comparison, differing: int) -> str:
     facts = len(found.differences) - dimensions
     days = sorted({day for _, day in found.unbuilt})
     when = f"{days[0]}" if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
-    unbuilt = f" Not built, and so not compared: {len(found.unbuilt)} ({when})." if days else ""
+    unbuilt = f" Not built, or let go by retention, and so not compared: {len(found.unbuilt)} ({when})." if days else ""
     return f"Compared: dimensions {dimensions}, facts by day {facts}; {differing or 'none'} differ.{unbuilt}"
 
 

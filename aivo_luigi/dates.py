@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta, timezone
 
 from aivo_luigi.errors import ConfigurationError, DateError
 
+MOST_DAYS_OF_RANGE = 36_500  # a hundred years, as far as RangeDaily reaches in our luigi.cfg
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -33,7 +34,7 @@ def date_range(start: date, end: date) -> Iterator[date]:
 def asked_range(day: date | None, start: date | None, stop: date | None) -> tuple[date, date]:
     """The first and the last day that --date, or --start and --stop, name; yesterday, if none does.
 
-    Raises ConfigurationError for half a range, one with a day beside it, or one that holds no day.
+    Raises ConfigurationError for half a range, one with a day beside it, or one that holds no day or too many.
     """
     if start is None and stop is None:
         only = day or yesterday()
@@ -42,6 +43,11 @@ def asked_range(day: date | None, start: date | None, stop: date | None) -> tupl
         raise ConfigurationError("a range is --start and --stop together, without --date: give both, or a --date alone")
     if stop <= start:
         raise ConfigurationError(f"the range from {start} to {stop} holds no day: --stop is the day after the last")
+    if (days := (stop - start).days) > MOST_DAYS_OF_RANGE:
+        raise ConfigurationError(
+            f"the range from {start} to {stop} holds {days:,} days, and {MOST_DAYS_OF_RANGE:,} are the most: "
+            "look at the years"
+        )
     return start, stop - timedelta(days=1)
 
 

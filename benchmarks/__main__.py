@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -27,8 +28,19 @@ def _on_servers(command: Command) -> Command:
     return command
 
 
+def _writable(_context: click.Context, _option: click.Parameter, file: Path | None) -> Path | None:
+    """Looked at before anything is measured."""
+    if file and not os.access(file.absolute().parent, os.W_OK):
+        raise click.BadParameter(f"the folder {file.absolute().parent} is not there, or can't be written to")
+    return file
+
+
 _json = click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report there."
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_writable,
+    help="Write the report there.",
 )
 
 

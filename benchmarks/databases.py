@@ -31,7 +31,10 @@ class Databases:
     def create(self, template: str = "template0") -> str:
         """A new database, empty or a copy of another one; its name."""
         name = f"{PREFIX}_{next(_numbers)}"
-        self.server.execute(f"create database {name} template {template}")
+        try:
+            self.server.execute(f"create database {name} template {template}")
+        except psycopg2.errors.InsufficientPrivilege:
+            raise click.ClickException("the role may not make databases on the server: give it CREATEDB") from None
         self._made.append(name)
         return name
 

@@ -1,5 +1,5 @@
 -- The three roles of least privilege: who reads the source, who loads the warehouse, who analyses it. For psql, in the
--- database concerned, as its owner; a role that is not there yet is made, for which the owner must be allowed to:
+-- database concerned, as its owner; a role that is not there yet is made, for which the owner needs CREATEROLE:
 --     psql -v ON_ERROR_STOP=1 -v reader=aivo_reader -f sql/roles.sql "$OWNERS_OLTP_URL"
 --     psql -v ON_ERROR_STOP=1 -v loader=aivo_loader -v analyst=aivo_analyst -f sql/roles.sql "$OWNERS_WAREHOUSE_URL"
 -- Grain:      none; it makes roles and grants.
@@ -12,6 +12,18 @@ select
     current_schema() as place,
     current_database() as owns
 \gset
+
+-- psql leaves out what no variable is given for: where none is, nothing would be granted.
+\if :{?reader}
+\elif :{?loader}
+\elif :{?analyst}
+\else
+\set ON_ERROR_STOP on
+do $$
+begin
+    raise exception 'no role is named: -v reader=NAME in the source; -v loader=NAME -v analyst=NAME in the warehouse';
+end $$;
+\endif
 
 begin;
 

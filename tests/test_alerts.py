@@ -367,7 +367,7 @@ def test_the_limits_are_those_of_the_configuration(calm: Pipeline, alerts_option
     assert told() == [("stale", "sync_dim_user", None)]
 
 
-def test_the_command_shows_the_overdue_days_of_a_job_in_one_line_and_tells_machines_of_each(calm: Pipeline) -> None:
+def test_people_see_the_overdue_days_of_a_job_in_one_line_and_machines_each_by_itself(calm: Pipeline) -> None:
     first, last = TODAY - timedelta(days=4), TODAY - timedelta(days=2)
     calm.warehouse.execute("delete from etl_job_runs where target_date in (%(one)s, %(two)s)", one=first, two=last)
     lines = [line.strip() for line in aivo_etl("check", **calm.environment).stdout.splitlines() if "overdue" in line]
@@ -377,6 +377,9 @@ def test_the_command_shows_the_overdue_days_of_a_job_in_one_line_and_tells_machi
         f"overdue   {job} for 2 days, {first} to {last}: not complete, due since {due} {hour:02}:00 UTC"
         for job, hour in hours.items()
     ]
+    page = aivo_etl("report", "--output", "-", **calm.environment).stdout
+    assert page.count("<strong>overdue</strong>") == len(lines)
+    assert all(line.removeprefix("overdue   ") in page for line in lines)
     days = [alert["day"] for alert in json.loads(aivo_etl("check", "--json", **calm.environment).stdout)]
     assert sorted(days) == [str(first)] * 5 + [str(last)] * 5
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 import pytest
+from sqlalchemy.engine import make_url
+from support.database import Database
 from support.pipeline import REPOSITORY
 from support.runs import JOBS
 from support.server import AnyServer
@@ -96,6 +98,36 @@ def test_every_benchmark_is_explained() -> None:
         assert all(option.help for option in command.params if isinstance(option, click.Option)), name
         pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
         assert re.search(rf"python -m benchmarks {name}\b", pages), name
+
+
+def test_a_report_that_can_not_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks.__main__ import main
+
+    with pytest.raises(SystemExit):
+        main(["run", "--source-url", "postgresql://127.0.0.1:1/postgres", "--json", str(tmp_path / "none" / "x.json")])
+    told = capsys.readouterr().err
+    assert "Invalid value for '--json': the folder" in told
+    assert "server" not in told
+
+
+def test_a_role_that_may_not_make_databases_is_one_line(server: AnyServer, capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmarks.__main__ import main
+
+    url = server.url("postgres")
+    admin = Database(url)
+    try:
+        admin.execute("create role aivo_bench_nobody login password 'nobody'")
+        mine = make_url(url).set(username="aivo_bench_nobody", password="nobody")
+        with pytest.raises(SystemExit):
+            main(["run", "--scale", "0.01", "--source-url", mine.render_as_string(hide_password=False)])
+    finally:
+        admin.execute("drop role aivo_bench_nobody")
+        admin.close()
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == "Error: the role may not make databases on the server: give it CREATEDB"
+    assert "Traceback" not in str(told)
 
 
 def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -147,6 +147,20 @@ def test_the_demos_command_has_help_and_is_documented(tmp_path: Path) -> None:
     assert "python -m aivo_luigi.demo" in DOCS
 
 
+def test_a_database_that_the_demo_does_not_have_is_refused(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "aivo_luigi.demo", "oltpp", "-c", "select 1"],
+        env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr == "error: the demo has no database 'oltpp': it has oltp and warehouse (the default)\n"
+    assert not (tmp_path / "data").exists()
+
+
 def test_migrate_again_changes_nothing_and_two_at_once_give_the_schema_of_one(
     empty_url: str, databases: Databases
 ) -> None:

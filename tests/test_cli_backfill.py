@@ -13,6 +13,7 @@ import subprocess
 import time
 from datetime import date, timedelta
 
+import pytest
 from support.command import AIVO_ETL, aivo_etl, environment
 from support.pipeline import Pipeline
 from support.runs import FACTS, days, runs
@@ -107,3 +108,10 @@ def test_a_range_without_a_day_is_a_wrong_use(pipeline: Pipeline) -> None:
     told = backfill(pipeline, START, 0)
     assert told.returncode == 2
     assert "--stop is the day after the last" in told.stderr
+
+
+@pytest.mark.parametrize("command", [["backfill"], ["backfill", "--dry-run"], ["plan"], ["compare"]], ids=" ".join)
+def test_a_range_with_a_mistyped_year_is_refused_at_once(command: list[str]) -> None:
+    told = aivo_etl(*command, "--start", "0001-01-01", "--stop", "2025-02-01", timeout=20)
+    assert told.returncode == 2
+    assert "holds 739,282 days, and 36,500 are the most" in " ".join(told.stderr.split())

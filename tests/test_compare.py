@@ -256,7 +256,7 @@ def test_a_day_that_was_never_built_is_not_compared(built: Pipeline, world: Worl
     result = command("--date", NEXT_DAY)
     assert result.exit_code == 0
     assert "build_fact" not in result.output
-    assert f"Not built, and so not compared: 5 ({NEXT_DAY})." in result.output
+    assert f"Not built, or let go by retention, and so not compared: 5 ({NEXT_DAY})." in result.output
 
 
 # Dimensions, as they should be now

@@ -160,7 +160,7 @@ def test_a_source_that_lacks_something_is_told(pipeline: Pipeline, damage: str, 
 def test_a_source_that_may_not_be_read_is_told(pipeline: Pipeline) -> None:
     with connect_source("test") as source, source.transaction():
         source.execute("set local role pg_monitor")
-        with pytest.raises(SourceError, match=r"permission denied for table tenants.*grant SELECT"):
+        with pytest.raises(SourceError, match=r"permission denied for table tenants.*run sql/roles.sql"):
             describe_query(source, "select id from tenants")
 
 
@@ -351,13 +351,32 @@ def reader_url(url: str, database: Database) -> str:
 ONE_JOB = ("SyncDimTenant", "--date", DAY)
 
 
+@pytest.mark.parametrize("command", [["migrate"], ["migrate", "--dry-run"], ["run"]], ids=" ".join)
+def test_swapped_urls_make_no_tables_beside_the_sources(
+    command: list[str], source_url: str, empty_url: str, warehouse_url: str
+) -> None:
+    for other in (empty_url, warehouse_url):
+        done = aivo_etl(*command, OLTP_DATABASE_URL=other, WAREHOUSE_DATABASE_URL=source_url)
+        assert done.returncode != 0
+        assert "are OLTP_DATABASE_URL and WAREHOUSE_DATABASE_URL swapped?" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    source = Database(source_url)
+    assert source.value("select to_regclass('etl_job_runs')") is None
+    source.close()
+
+
+def test_source_and_warehouse_may_share_a_database(source_url: str) -> None:
+    done = aivo_etl("migrate", OLTP_DATABASE_URL=source_url, WAREHOUSE_DATABASE_URL=source_url)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_no_privilege_to_read_is_one_line_that_says_grant(pipeline: Pipeline) -> None:
     url = reader_url(pipeline.source.url, pipeline.source)
     try:
         output = changes_nothing_but_the_run_row(pipeline, *ONE_JOB, env={"OLTP_DATABASE_URL": url})
     finally:
         pipeline.source.execute(f"drop role reader_{Databases.name_of(url)}")
-    the_line(output, "permission denied for table tenants", "grant SELECT", "OLTP_DATABASE_URL")
+    the_line(output, "permission denied for table tenants", "run sql/roles.sql", "OLTP_DATABASE_URL")
     assert SECRET not in output
 
 
@@ -613,3 +632,13 @@ def test_a_user_who_may_not_make_tables_is_told_so(pipeline: Pipeline, empty_url
     finally:
         database.execute(f"drop owned by {role}; drop role {role}")
         database.close()
+
+
+def test_debugging_tells_every_file_of_a_job_with_its_rows_and_milliseconds(pipeline: Pipeline, world: World) -> None:
+    world.row_of_everything()
+    told_so = pipeline.luigi("RunAll", "--date", DAY, env={"ETL_DEBUG": "true"}).stderr
+    for job in ("sync_dim_learner", "build_fact_sessions", "build_fact_learning_progress"):
+        for name, rows in (("extract.sql", r"\d+"), ("load.sql", "1"), ("checks.sql", "0")):
+            assert re.search(rf"jobs/{job}/{name}: {rows} rows in \d+\.\d ms", told_so), (job, name)
+    assert re.search(r"load/rejected\.sql: \d+\.\d ms", told_so)
+    assert "-1 rows" not in told_so

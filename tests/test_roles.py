@@ -333,6 +333,19 @@ def test_roles_again_leave_what_is_written_and_take_the_rest(
     built(least, aivo_luigi.SyncDimTenant, date=DAYS[0])
 
 
+@pytest.mark.parametrize("variable", ["", "raeder=aivo_reader"])
+@pytest.mark.parametrize("stop", ["0", "1"])
+def test_roles_that_are_not_named_are_an_error_that_names_the_variables(
+    warehouse_url: str, server: AnyServer, variable: str, stop: str
+) -> None:
+    given = ["-v", f"ON_ERROR_STOP={stop}", *(["-v", variable] if variable else [])]
+    done = psql(server, warehouse_url, *given, "-f", str(REPOSITORY / "sql" / "roles.sql"))
+    assert done.returncode == 3
+    assert "-v reader=NAME" in done.stderr
+    assert "-v loader=NAME -v analyst=NAME" in done.stderr
+    assert "COMMIT" not in done.stdout
+
+
 def test_roles_that_are_not_there_are_made_without_a_password(
     least: Pipeline, server: AnyServer, databases: Databases
 ) -> None:

@@ -58,6 +58,12 @@ _set_up_with: WeakKeyDictionary[PsycopgConnection, _Limits] = WeakKeyDictionary(
 _tables_for: WeakKeyDictionary[PsycopgConnection, Hashable] = WeakKeyDictionary()
 
 
+def log_file(name: str, rows: int, began: float) -> None:
+    """Tells of a file below sql/ that has run since `began`, a time.perf_counter(); less than 0 rows: it has none."""
+    how_many = f"{rows} rows in " if rows >= 0 else ""
+    logger.debug("%s: %s%.1f ms", name, how_many, (time.perf_counter() - began) * 1000)
+
+
 class Connection:
     """One connection, for as long as its `with` block lasts."""
 
@@ -75,7 +81,7 @@ class Connection:
         """Runs a file below sql/; of several statements the cursor holds what the last one returned."""
         began = time.perf_counter()
         cursor = self.execute(sqlfiles.read(name), **variables)
-        logger.debug("%s: %d rows in %.1f ms", name, cursor.rowcount, (time.perf_counter() - began) * 1000)
+        log_file(name, cursor.rowcount, began)
         return cursor
 
     def dicts(self, name: str, **variables: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import psycopg2
 from aivo_luigi.config import database_urls, settings
 from aivo_luigi.dates import day_end
 from aivo_luigi.db.connection import Connection, connect_source
-from aivo_luigi.errors import SourceError, describe
+from aivo_luigi.errors import SOURCE_VARIABLE, SourceError, describe
 
 Columns = list[tuple[str, int]]
 """The names and type oids of a query's columns."""
@@ -67,7 +67,8 @@ def reading_source() -> Iterator[None]:
         ) from error
     except psycopg2.errors.InsufficientPrivilege as error:
         raise SourceError(
-            f"the source does not let the job read ({describe(error)}): grant SELECT to the user of OLTP_DATABASE_URL"
+            f"the source does not let the job read ({describe(error)}): run sql/roles.sql there, which gives the user "
+            f"of {SOURCE_VARIABLE} the columns that jobs read"
         ) from error
 
 

@@ -17,11 +17,15 @@ from aivo_luigi.errors import EtlError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command with the arguments after its name; its exit code is psql's, or 1 when there is no server."""
+    """Run the command with the arguments after its name; its exit code: psql's, 1 without a server, 2 for wrong use."""
     if set(arguments) & {"-h", "--help"}:
         print(__doc__)
         return 0
-    database, *others = arguments if arguments and arguments[0] in {"oltp", "warehouse"} else ["warehouse", *arguments]
+    named = arguments and not arguments[0].startswith("-")
+    database, *others = arguments if named else ["warehouse", *arguments]
+    if database not in {"oltp", "warehouse"}:
+        print(f"error: the demo has no database {database!r}: it has oltp and warehouse (the default)", file=sys.stderr)
+        return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         oltp_url, warehouse_url = embedded_urls()

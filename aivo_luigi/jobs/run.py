@@ -8,11 +8,13 @@ Everything from `stage` to SUCCESS is one transaction of the warehouse.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import date
 
 from aivo_luigi.dates import day_end
 from aivo_luigi.db import Connection, open_source_ahead
+from aivo_luigi.db.connection import log_file
 from aivo_luigi.db.retry import again
 from aivo_luigi.errors import describe
 from aivo_luigi.jobs import record
@@ -79,7 +81,9 @@ def _load(
         infer_members(warehouse, job.references)
         load = staging.load(staged)
         warehouse.file("load/check_keys_as_sets.sql")
+        began = time.perf_counter()
         counts = job.way.land(load)
+        log_file(job.sql_file("load.sql"), counts.inserted + counts.updated, began)
         run_checks(warehouse, job.sql_file("checks.sql"), f"{job.name} for {day}", **load.variables)
         return record.succeed(
             warehouse,

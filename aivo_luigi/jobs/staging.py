@@ -5,6 +5,7 @@ What can't be loaded is moved to the temporary table `rejected` on the way.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from aivo_luigi import sqlfiles
 from aivo_luigi.config import database_urls
 from aivo_luigi.dates import day_end, day_start
 from aivo_luigi.db import Connection, connect_warehouse
+from aivo_luigi.db.connection import log_file
 from aivo_luigi.db.source import Columns, Snapshot, describe_query, snapshot
 from aivo_luigi.db.transfer import number_beside, stage_csv, stage_query
 from aivo_luigi.warehouse.changes import Present, SourceRows, is_indexed, moment, present_rows, read_members
@@ -173,7 +175,10 @@ class Staging:
     ) -> int:
         query = self._query(source, file, **variables)
         columns = self._columns(source, file, query)
-        return stage_query(source.connection, self.warehouse, query, table, self._report_rows, columns, meanwhile)
+        began = time.perf_counter()
+        rows = stage_query(source.connection, self.warehouse, query, table, self._report_rows, columns, meanwhile)
+        log_file(self.job.sql_file(file), rows, began)
+        return rows
 
     def _columns(self, source: Snapshot, file: str, query: str) -> Columns:
         """What the query returns. A file casts each column, so that it returns the same whatever the day."""

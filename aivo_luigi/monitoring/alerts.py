@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from aivo_luigi.config import alert_settings
 from aivo_luigi.db import Connection, connect_warehouse
@@ -32,6 +33,32 @@ class Alert:
         """In one line."""
         about = f"{self.job_name} for {self.day}" if self.day else self.job_name
         return f"{about}: {self.message}"
+
+
+class Line(NamedTuple):
+    """What people are told in a line: an alert, or those of all days of which a job is overdue."""
+
+    name: str
+    sentence: str
+    since: datetime | None
+
+
+def lines(firing: Sequence[Alert]) -> list[Line]:
+    """A line for each alert; the days of which a job is overdue are one."""
+    groups: dict[object, list[Alert]] = defaultdict(list)
+    for alert in firing:
+        groups[alert.job_name if alert.name == "overdue" else alert].append(alert)
+    return [_line(group) for group in groups.values()]
+
+
+def _line(group: Sequence[Alert]) -> Line:
+    first = group[0]
+    if len(group) == 1:
+        return Line(first.name, first.sentence(), first.since)
+    days = [alert.day for alert in group if alert.day]
+    since = min(alert.since for alert in group if alert.since)
+    span = f"{len(days)} days, {min(days)} to {max(days)}"
+    return Line(first.name, f"{first.job_name} for {span}: not complete, due since {since:%Y-%m-%d %H:%M} UTC", since)
 
 
 def firing_alerts(jobs: Sequence[str]) -> list[Alert]:

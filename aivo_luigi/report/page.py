@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from aivo_luigi.errors import mask_ids
 from aivo_luigi.jobs.record import is_dimension
+from aivo_luigi.monitoring.alerts import lines
 from aivo_luigi.report import plots
 from aivo_luigi.report.heat_map import cells_by_job, months
 from aivo_luigi.report.promises import promises
@@ -53,6 +54,7 @@ def make_page(numbers: Numbers, refresh: int = 0) -> str:
         .render(
             numbers=numbers,
             refresh=refresh,
+            alert_lines=lines(numbers.alerts),
             style=Markup(style),
             script=Markup(script),
             style_hash=_hash(style),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from aivo_luigi import sqlfiles
 from aivo_luigi.db import Connection
+from aivo_luigi.db.connection import log_file
 from aivo_luigi.errors import CheckError
 
 logger = logging.getLogger("luigi-interface")
@@ -47,6 +49,7 @@ def run_checks(warehouse: Connection, name: str, what: str, *, whole: bool, **va
     if whole:
         # A young partition has no statistics that would tell the planner how large the sets are.
         warehouse.execute("set local enable_nestloop = off")
+    began, broken = time.perf_counter(), 0
     for check in read_checks(name):
         # Planned for all rows, not for the first few.
         query = f"with broken as materialized ({check.query}) select * from broken limit {_SHOWN}"
@@ -54,6 +57,7 @@ def run_checks(warehouse: Connection, name: str, what: str, *, whole: bool, **va
         rows = cursor.fetchall()
         if not rows:
             continue
+        broken += len(rows)
         columns = [column.name for column in cursor.description or ()]
         examples = "; ".join(
             ", ".join(f"{column} {value}" for column, value in zip(columns, row, strict=True)) for row in rows
@@ -61,3 +65,4 @@ def run_checks(warehouse: Connection, name: str, what: str, *, whole: bool, **va
         if check.failing:
             raise CheckError(f"{what} breaks its promise {check.promise} ({examples}): the load was rolled back")
         logger.warning("%s breaks its promise %s (%s)", what, check.promise, examples)
+    log_file(name, broken, began)

@@ -10,18 +10,22 @@ import psycopg2
 
 from aivo_luigi import sqlfiles
 from aivo_luigi.config import settings
-from aivo_luigi.db import Connection
+from aivo_luigi.db import Connection, connect_source
 from aivo_luigi.db.connection import open_connection
 from aivo_luigi.db.patience import PatientCursor, be_patient
-from aivo_luigi.errors import WAREHOUSE_VARIABLE, SchemaError, describe
+from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, SchemaError, describe
 
 _TABLE = "_yoyo_migration"
 _LOCK = "select pg_advisory_lock(hashtext('aivo_luigi migrations'), 0)"
 
 
 def ensure_schema(warehouse: Connection, url: str) -> None:
-    """Migrates an empty warehouse; raises SchemaError for one whose schema is not this package's."""
+    """Migrates an empty warehouse. Raises SchemaError for one whose schema is not this package's.
+
+    ConfigurationError where the two URLs seem to be swapped.
+    """
     if is_empty(warehouse):
+        refuse_swapped_urls(warehouse)
         migrate(url, within_a_run=True)
 
 
@@ -36,6 +40,26 @@ def is_empty(warehouse: Connection) -> bool:
     if applied - packaged:
         raise SchemaError("the warehouse's schema is newer than this package: install the version that migrated it")
     return not applied
+
+
+def refuse_swapped_urls(warehouse: Connection) -> None:
+    """Raises ConfigurationError where an empty warehouse has the source's tables, and the source has not.
+
+    Source and warehouse may share a database: then both have them.
+    """
+    if applied_migrations(warehouse) or not _has_source_tables(warehouse):
+        return
+    with connect_source("aivo_luigi migrate") as source:
+        if not _has_source_tables(source):
+            raise ConfigurationError(
+                f"the warehouse has the source's tables, and the source has not: are {SOURCE_VARIABLE} and "
+                f"{WAREHOUSE_VARIABLE} swapped?"
+            )
+
+
+def _has_source_tables(database: Connection) -> bool:
+    names = ("learner_skill_states", "session_events")
+    return all(database.value("select to_regclass(:'name')", name=name) is not None for name in names)
 
 
 def missing_migrations(warehouse: Connection) -> list[str]:
