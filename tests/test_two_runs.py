@@ -460,8 +460,9 @@ def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_put_right(
     assert content(warehouse) == undisturbed
     assert complete(pipeline)
     failed = warehouse.column("select error_message from etl_job_runs where status = 'FAILED'")
-    assert all("abandoned" in message for message in failed), failed
-    assert len(failed) <= 1
+    # The processes of tasks end as soon as their parent has, and close their rows if they still can.
+    assert all("abandoned" in message or "terminated" in message for message in failed), failed
+    assert len(failed) <= 2
 
     # And the one after that has nothing to do.
     before = warehouse.value("select count(*) from etl_job_runs")

@@ -92,6 +92,8 @@ def links(luigid: Luigid, status: str = "DONE") -> list[tuple[str, str | None]]:
 def held_up(pipeline: Pipeline) -> Iterator[subprocess.Popen[bytes]]:
     """Makes a RunAll wait before it writes its first session, until the block ends."""
     lock = psycopg2.connect(pipeline.warehouse.url)
+    lock.cursor().execute(f"select etl_ensure_day('fact_sessions', '{DAY}')")
+    lock.commit()  # or the run would wait for its partition, before a row is read
     lock.cursor().execute("lock table fact_sessions in access exclusive mode")
     try:
         yield lock
