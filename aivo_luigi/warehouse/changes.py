@@ -33,6 +33,11 @@ class SourceRows:
     counting: Callable[[], AbstractContextManager[Callable[[], int]]]
     everything: bool = False
 
+    def are_as_many_as(self, held: Callable[[], int | None]) -> bool:
+        """Whether as many should be present as `held` counts in the warehouse; both count at the same time."""
+        with self.counting() as count:
+            return held() == count()
+
 
 @dataclass(frozen=True)
 class Present:
@@ -98,20 +103,11 @@ def read_members(
     """
     since = changed_since(warehouse, source_table, rows, timedelta(hours=settings().reconcile_hours))
     number = rows.stage(since)
-    if since is not None and not _is_enough(warehouse, dimension, required, present, rows):
+    if since is not None and not rows.are_as_many_as(lambda: _members(warehouse, dimension, required, present)):
         warehouse.execute("drop table stage")
         since, number = None, rows.stage(None)
     move_watermark(warehouse, source_table, rows.clock, whole=since is None)
     return number, since is None
-
-
-def _is_enough(
-    warehouse: Connection, dimension: str, required: Sequence[str], present: Present, rows: SourceRows
-) -> bool:
-    """Whether the dimension will hold as many members as the source; both count at the same time."""
-    with rows.counting() as count:
-        members = _members(warehouse, dimension, required, present)
-        return members == count()
 
 
 def _members(warehouse: Connection, dimension: str, required: Sequence[str], present: Present) -> int | None:

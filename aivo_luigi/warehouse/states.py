@@ -36,7 +36,7 @@ class StateHistory:
         since = changed_since(warehouse, self.source_table, source, timedelta(days=settings().reconcile_days))
         whole = since is None
         read = self._read(warehouse, source, since, what)
-        if not whole and not _is_enough(warehouse, source):
+        if not whole and not source.are_as_many_as(lambda: _states(warehouse)):
             whole = True
             warehouse.execute("drop table stage; delete from rejected")
             read = self._read(warehouse, source, None, what)
@@ -57,12 +57,6 @@ class StateHistory:
         warehouse.execute("analyze stage")
         known = _states(warehouse) if since else rows
         return rows, reject_whole_rows(warehouse, "stage", self.source_table, self.required, known, what)
-
-
-def _is_enough(warehouse: Connection, source: SourceRows) -> bool:
-    """Whether the history will hold as many states as the source; both count at the same time."""
-    with source.counting() as count:
-        return _states(warehouse) == count()
 
 
 def _states(warehouse: Connection) -> int:
