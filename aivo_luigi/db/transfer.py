@@ -19,9 +19,11 @@ from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
 from aivo_luigi.db.connection import Connection
 from aivo_luigi.db.patience import answered_in_time, sever
 from aivo_luigi.db.source import Columns, describe_query, reading_source
+from aivo_luigi.sqlfiles import identifiers
 
 _BUFFER = 1 << 20
 _REPORT_EVERY = 2.0  # seconds
+_UUID = 2950
 
 # Types whose binary form is the same in every supported server; an extract casts each column to one of them.
 _BINARY_TYPES = {
@@ -32,7 +34,7 @@ _BINARY_TYPES = {
     1082: "date",
     1184: "timestamptz",
     1700: "numeric",
-    2950: "uuid",
+    _UUID: "uuid",
     3802: "jsonb",
 }
 
@@ -51,6 +53,7 @@ def stage_query(
     The table takes its columns and types from the query, so that the binary format is safe; a type whose binary form
     may differ between servers makes the whole stream text. `columns`: what describe_query says, where it is known.
     Returns the number of rows; calls `report` now and then, and `meanwhile` while the source makes its first rows.
+    The table is analysed, so that the planner knows its size, and the ids by which it will be joined.
     """
     columns = columns or describe_query(source, query)
     binary = all(oid in _BINARY_TYPES for _, oid in columns)
@@ -59,7 +62,9 @@ def stage_query(
     with _extracting(source, f"copy ({query}) to stdout {options}", report) as stream:
         _create(warehouse, table, typed)
         meanwhile()
-        return _copy_in(warehouse, table, options, stream)
+        rows = _copy_in(warehouse, table, options, stream)
+    _analyze(warehouse, table, [name for name, oid in columns if oid == _UUID] or [name for name, _ in columns])
+    return rows
 
 
 @contextmanager
@@ -70,11 +75,16 @@ def number_beside(source: Connection, query: str) -> Iterator[Callable[[], int]]
 
 
 def stage_csv(warehouse: Connection, name: str) -> int:
-    """Copies a CSV file with a header, below sql/, into the temporary table `stage`. Returns the number of rows."""
+    """Copies a CSV file with a header, below sql/, into the temporary table `stage`, and analyses it.
+
+    Returns the number of rows.
+    """
     with files("aivo_luigi").joinpath("sql", *name.split("/")).open("rb") as file:
         header = file.readline().decode().strip().split(",")
         _create(warehouse, "stage", [(column, "text") for column in header])
-        return _copy_in(warehouse, "stage", "(format csv)", file)
+        rows = _copy_in(warehouse, "stage", "(format csv)", file)
+    _analyze(warehouse, "stage", header)
+    return rows
 
 
 def _create(warehouse: Connection, table: str, columns: list[tuple[str, str]]) -> None:
@@ -82,6 +92,10 @@ def _create(warehouse: Connection, table: str, columns: list[tuple[str, str]]) -
     warehouse.execute(
         'create temporary table if not exists :"name" (:columns) on commit delete rows', name=table, columns=definition
     )
+
+
+def _analyze(warehouse: Connection, table: str, columns: list[str]) -> None:
+    warehouse.execute('analyze :"table" (:columns)', table=table, columns=identifiers(columns))
 
 
 @contextmanager

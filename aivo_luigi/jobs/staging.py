@@ -110,8 +110,6 @@ class Staging:
             if not whole:
                 keep_earlier_rejects(self.warehouse, self.job.name, self.day, self.job.required[0])
         reject_fields(self.warehouse, self.job.sql_file("rejects.sql"), **self._bounds)
-        if not self.job.keeps_history:  # the history has analysed it
-            self.warehouse.execute("analyze stage")
         return staged
 
     def load(self, staged: Staged) -> Load:
@@ -155,7 +153,6 @@ class Staging:
         history.lock(self.warehouse)
         with snapshot(self.application_name, self.day, day_is_over) as source:
             self._copy(source, "extract.sql", "practice", self._bounds, meanwhile=self.prepare)
-            self.warehouse.execute("analyze practice")
             states = SourceRows(
                 clock=source.clock,
                 stage=lambda since: self._copy(source, "states.sql", "stage", {"changed_since": moment(since)}),

@@ -112,7 +112,6 @@ def read_members(
 
 def _members(warehouse: Connection, dimension: str, required: Sequence[str], present: Present) -> int | None:
     """How many members would be present if none were gone; None where a row can't be loaded."""
-    warehouse.execute("analyze stage")
     row = warehouse.file(
         "load/present_members.sql",
         dimension=dimension,

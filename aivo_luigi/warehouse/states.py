@@ -54,7 +54,6 @@ class StateHistory:
 
     def _read(self, warehouse: Connection, source: SourceRows, since: datetime | None, what: str) -> tuple[int, int]:
         rows = source.stage(since)
-        warehouse.execute("analyze stage")
         known = _states(warehouse) if since else rows
         return rows, reject_whole_rows(warehouse, "stage", self.source_table, self.required, known, what)
 
