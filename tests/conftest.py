@@ -26,12 +26,10 @@ from support.server import AnyServer, server_for_tests  # noqa: E402
 from support.templates import source_template, warehouse_template  # noqa: E402
 from support.world import World  # noqa: E402
 
-QUICK = ("test_docs.py", "test_k8s.py", "test_schema.py", "test_sqlfiles.py")
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The histories first: they take longest; hundreds of quick ones last: no process waits for the other's."""
-    items.sort(key=lambda item: (item.path.name != "test_properties.py", item.path.name in QUICK))
+    """The histories first: they take longest."""
+    items.sort(key=lambda item: item.path.name != "test_properties.py")
 
 
 def pytest_collection_finish() -> None:
