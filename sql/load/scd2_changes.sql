@@ -9,19 +9,9 @@
 -- not_rejected (condition).
 -- Reads stage, what was read of the source, and rejected: a row that can't be loaded is not gone.
 -- Where not everything was read, the last condition makes a left join of the full one: by the dimension's index.
+-- What ended is looked up id by id, and only where no version is current: how many ended, statistics may not know yet.
 create temporary table scd2_change on commit drop as
-with closed as (
-    select
-        :"business_key" as id,
-        max(effective_to) as ended_at
-    from :"dimension"
-    where
-        not is_current
-        and :"business_key" in (select stage.:"business_key" from stage)
-    group by :"business_key"
-),
-
-compared as (
+with compared as (
     select
         incoming.:"business_key" as incoming_key,
         incoming.created_at,
@@ -38,14 +28,23 @@ compared as (
             when current_version.is_current and incoming.deleted_at is not null then 'close'
             when current_version.is_current and :differs then 'change'
             when current_version.is_current then 'keep'
-            when closed.id is null then 'first'
+            when closed.ended_at is null then 'first'
             when incoming.deleted_at is null then 'revive'
             else 'keep'
         end as what
     from (:rows) as incoming
     full join (select * from :"dimension" where is_current) as current_version
         on incoming.:"business_key" = current_version.:"business_key"
-    left join closed on incoming.:"business_key" = closed.id
+    left join
+        lateral (
+            select max(ended.effective_to) as ended_at
+            from :"dimension" as ended
+            where
+                current_version.:"surrogate_key" is null
+                and not ended.is_current
+                and ended.:"business_key" = incoming.:"business_key"
+        ) as closed
+        on true
     where :'whole'::boolean or incoming.:"business_key" is not null
 ),
 
