@@ -12,6 +12,8 @@ SOURCE_VARIABLE = "OLTP_DATABASE_URL"
 WAREHOUSE_VARIABLE = "WAREHOUSE_DATABASE_URL"
 WEBHOOK_VARIABLE = "ETL_ALERT_WEBHOOK_URL"
 
+TRACEBACK = "Traceback (most recent call last)"
+
 _ID = re.compile(r"[0-9a-f]{4}(?:-?[0-9a-f]{4}){7}", re.IGNORECASE)
 _TOKEN = 12  # signs: a part of a webhook's URL that is so long is taken for one
 
@@ -88,6 +90,14 @@ def describe(error: BaseException) -> str:
         lines = [f"{lines[0]} {', '.join(lines[1:])}"]
     name = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
     return redact(f"{name}: {lines[0]}" if lines else name)
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of an error and of what caused it, each told by `describe`: its own text may quote a row."""
+    from traceback import format_tb
+
+    told = f"{TRACEBACK}:\n{redact(''.join(format_tb(error.__traceback__)))}{describe(error)}"
+    return f"{traceback_of(error.__cause__)}\n\n{told}" if error.__cause__ else told
 
 
 def _server_message(sqlstate: str, message: str) -> str:

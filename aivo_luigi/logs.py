@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import traceback
 
-from aivo_luigi.errors import debugging, describe, redact
-
-_TRACEBACK = "Traceback (most recent call last)"
+from aivo_luigi.errors import TRACEBACK, debugging, describe, redact, traceback_of
 
 
 class OneLine(logging.Filter):
@@ -19,11 +16,11 @@ class OneLine(logging.Filter):
             error = record.exc_info[1]
             record.msg = f"{record.getMessage().rstrip()}: {describe(error)}"
             record.args, record.exc_info = (), None
-            record.exc_text = redact(_frames(error)) if debugging() else None
+            record.exc_text = traceback_of(error) if debugging() else None
         elif record.exc_info:  # Luigi asks for a traceback where nothing was raised
             record.exc_info = None
         message = record.getMessage()
-        if _TRACEBACK in message and not debugging():
+        if TRACEBACK in message and not debugging():
             message = _last_line(message)
         record.msg, record.args = redact(message), ()
         return True
@@ -45,16 +42,10 @@ def log_in_detail() -> None:
             handler.setLevel(logging.DEBUG)
 
 
-def _frames(error: BaseException) -> str:
-    """The traceback of an error and of what caused it, each told by `describe`: its own text may quote a row."""
-    told = f"{_TRACEBACK}:\n{''.join(traceback.format_tb(error.__traceback__))}{describe(error)}"
-    return f"{_frames(error.__cause__)}\n\n{told}" if error.__cause__ else told
-
-
 def _last_line(message: str) -> str:
     """What precedes the traceback, and what was raised, without the name of the exception's module."""
-    before = message.partition(_TRACEBACK)[0].strip().rstrip(":")
-    last = message.rpartition(_TRACEBACK)[2]  # of a chain of errors the last one is the one to tell
+    before = message.partition(TRACEBACK)[0].strip().rstrip(":")
+    last = message.rpartition(TRACEBACK)[2]  # of a chain of errors the last one is the one to tell
     raised = next(line for line in last.splitlines()[1:] if line and not line.startswith(" "))
     kind, separator, text = raised.partition(": ")
     return f"{before}: {text if separator and kind.startswith('aivo_luigi.') else raised}"

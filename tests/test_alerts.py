@@ -380,8 +380,9 @@ def test_people_see_the_overdue_days_of_a_job_in_one_line_and_machines_each_by_i
     page = aivo_etl("report", "--output", "-", **calm.environment).stdout
     assert page.count("<strong>overdue</strong>") == len(lines)
     assert all(line.removeprefix("overdue   ") in page for line in lines)
-    days = [alert["day"] for alert in json.loads(aivo_etl("check", "--json", **calm.environment).stdout)]
-    assert sorted(days) == [str(first)] * 5 + [str(last)] * 5
+    alerts = json.loads(aivo_etl("check", "--json", **calm.environment).stdout)
+    assert sorted(alert["day"] for alert in alerts) == [str(first)] * 5 + [str(last)] * 5
+    assert all(datetime.fromisoformat(alert["since"]).tzinfo for alert in alerts)
 
 
 def test_the_command_and_the_task_say_what_fires_and_fail(calm: Pipeline) -> None:

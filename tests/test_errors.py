@@ -17,7 +17,7 @@ from support.command import aivo_etl
 from support.database import Database
 from support.databases import Databases
 from support.pipeline import CONFIG, Pipeline
-from support.runs import content, runs
+from support.runs import JOBS, content, runs
 from support.world import World
 
 import aivo_luigi
@@ -352,13 +352,13 @@ ONE_JOB = ("SyncDimTenant", "--date", DAY)
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["migrate", "--dry-run"], ["run"]], ids=" ".join)
-def test_swapped_urls_make_no_tables_beside_the_sources(
-    command: list[str], source_url: str, empty_url: str, warehouse_url: str
-) -> None:
-    for other in (empty_url, warehouse_url):
+def test_no_tables_are_made_beside_the_sources(command: list[str], source_url: str, warehouse_url: str) -> None:
+    """Swapped URLs, the same one twice, and the warehouse's alone."""
+    others = (warehouse_url, source_url) if command == ["run"] else (warehouse_url, source_url, "")
+    for other in others:
         done = aivo_etl(*command, OLTP_DATABASE_URL=other, WAREHOUSE_DATABASE_URL=source_url)
         assert done.returncode != 0
-        assert "are OLTP_DATABASE_URL and WAREHOUSE_DATABASE_URL swapped?" in done.stderr
+        assert "WAREHOUSE_DATABASE_URL leads to the source's tables" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     source = Database(source_url)
     assert source.value("select to_regclass('etl_job_runs')") is None
@@ -366,8 +366,14 @@ def test_swapped_urls_make_no_tables_beside_the_sources(
 
 
 def test_source_and_warehouse_may_share_a_database(source_url: str) -> None:
-    done = aivo_etl("migrate", OLTP_DATABASE_URL=source_url, WAREHOUSE_DATABASE_URL=source_url)
+    source = Database(source_url)
+    source.execute("create schema warehouse")
+    own = f"{source_url}?options=-csearch_path%3Dwarehouse"
+    done = aivo_etl("run", f"--date={DAY}", OLTP_DATABASE_URL=source_url, WAREHOUSE_DATABASE_URL=own)
     assert (done.returncode, done.stderr) == (0, "")
+    assert source.value("select count(*) from warehouse.etl_job_runs where status = 'SUCCESS'") == len(JOBS)
+    assert source.value("select to_regclass('public.etl_job_runs')") is None
+    source.close()
 
 
 def test_no_privilege_to_read_is_one_line_that_says_grant(pipeline: Pipeline) -> None:
@@ -436,6 +442,17 @@ def test_the_command_shows_no_piece_of_a_raw_password_either(pipeline: Pipeline,
     assert "OLTP_DATABASE_URL" in output
     assert "Cret99" not in output
     assert "Cret99" not in str(pipeline.warehouse.rows("select error_message from etl_job_runs"))
+
+
+@pytest.mark.parametrize("command", ["status", "run"])
+@pytest.mark.parametrize("variable", ["OLTP_DATABASE_URL", "WAREHOUSE_DATABASE_URL"])
+def test_a_traceback_shows_no_piece_of_a_raw_password(pipeline: Pipeline, command: str, variable: str) -> None:
+    for password in ("Cret99/last", "first@Cret99"):
+        urls = {**pipeline.environment, variable: f"postgresql://etl:{password}@127.0.0.1:1/x", "ETL_DEBUG": "true"}
+        done = aivo_etl(command, **urls)
+        if (command, variable) != ("status", "OLTP_DATABASE_URL"):  # which needs no source
+            assert "Traceback" in done.stdout + done.stderr
+        assert "Cret99" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("damage", ["drop table tenants", "alter table tenants rename column country to land"])

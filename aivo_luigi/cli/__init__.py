@@ -19,9 +19,9 @@ from aivo_luigi.cli.rejects import rejects
 from aivo_luigi.cli.report import report
 from aivo_luigi.cli.retention import retention
 from aivo_luigi.cli.run import build_facts, late, run, run_job, sync_dimensions
-from aivo_luigi.cli.shared import reading_config
+from aivo_luigi.cli.shared import reading_config, say
 from aivo_luigi.cli.status import status
-from aivo_luigi.errors import debugging, describe
+from aivo_luigi.errors import describe
 from aivo_luigi.tables import lose_output
 
 _NOBODY_READS = 141
@@ -56,9 +56,7 @@ class _OneLineErrors(click.Group):
             print(f"aivo-etl: interrupted, and what ran is rolled back: {how}", file=sys.stderr)
             raise click.exceptions.Exit(130) from None
         except Exception as error:
-            if debugging():
-                raise
-            print(f"aivo-etl: {describe(error)}", file=sys.stderr)
+            say(error, describe(error))
             raise click.exceptions.Exit(1) from None
 
 

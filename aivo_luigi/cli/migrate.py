@@ -20,10 +20,10 @@ def migrate(dry_run: bool) -> None:
     from aivo_luigi.config import warehouse_url
     from aivo_luigi.db import connect_warehouse
     from aivo_luigi.warehouse.migrations import migrate as apply
-    from aivo_luigi.warehouse.migrations import missing_migrations, refuse_swapped_urls
+    from aivo_luigi.warehouse.migrations import missing_migrations, refuse_the_sources_place
 
     with connect_warehouse("aivo-etl migrate") as warehouse:
-        refuse_swapped_urls(warehouse)
+        refuse_the_sources_place(warehouse)
         names, what = missing_migrations(warehouse), "would be applied"
     if names and not dry_run:
         names, what = apply(warehouse_url()), "applied"

@@ -29,6 +29,15 @@ def nothing_has_run(as_json: bool = False) -> bool:
     return empty
 
 
+def say(error: BaseException, line: str) -> None:
+    """What went wrong, in one line on standard error; with ETL_DEBUG after its traceback."""
+    from aivo_luigi.errors import debugging, traceback_of
+
+    if debugging():
+        print(traceback_of(error), file=sys.stderr)
+    print(f"aivo-etl: {line}", file=sys.stderr)
+
+
 def exit_with(run: Callable[[], int]) -> None:
     """Exits with the code of a run, a code of Luigi's.
 
@@ -36,14 +45,12 @@ def exit_with(run: Callable[[], int]) -> None:
     """
     from luigi.retcodes import retcode
 
-    from aivo_luigi.errors import EtlError, debugging, describe
+    from aivo_luigi.errors import EtlError, describe
 
     try:
         code = run()
     except Exception as error:
-        if debugging():
-            raise
-        print(f"aivo-etl: {describe(error)}", file=sys.stderr)
+        say(error, describe(error))
         codes = retcode()
         code = int(codes.scheduling_error if isinstance(error, EtlError) else codes.unhandled_exception)
     click.get_current_context().exit(code)
@@ -54,13 +61,9 @@ def reading_config(code: int) -> Iterator[None]:
     """Exits with the code where luigi.cfg can't be read; says in one line where it is wrong, and no value of it."""
     from configparser import Error
 
-    from aivo_luigi.errors import debugging
-
     try:
         yield
     except (Error, UnicodeDecodeError) as error:
-        if debugging():
-            raise
         file = getattr(error, "source", "luigi.cfg")
         numbers = [number for number, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", 0)]
         lines = f" (line {', '.join(map(str, numbers))})" if any(numbers) else ""

@@ -10,7 +10,7 @@ import psycopg2
 
 from aivo_luigi import sqlfiles
 from aivo_luigi.config import settings
-from aivo_luigi.db import Connection, connect_source
+from aivo_luigi.db import Connection
 from aivo_luigi.db.connection import open_connection
 from aivo_luigi.db.patience import PatientCursor, be_patient
 from aivo_luigi.errors import SOURCE_VARIABLE, WAREHOUSE_VARIABLE, ConfigurationError, SchemaError, describe
@@ -22,10 +22,10 @@ _LOCK = "select pg_advisory_lock(hashtext('aivo_luigi migrations'), 0)"
 def ensure_schema(warehouse: Connection, url: str) -> None:
     """Migrates an empty warehouse. Raises SchemaError for one whose schema is not this package's.
 
-    ConfigurationError where the two URLs seem to be swapped.
+    ConfigurationError where its tables would be made beside the source's.
     """
     if is_empty(warehouse):
-        refuse_swapped_urls(warehouse)
+        refuse_the_sources_place(warehouse)
         migrate(url, within_a_run=True)
 
 
@@ -42,24 +42,18 @@ def is_empty(warehouse: Connection) -> bool:
     return not applied
 
 
-def refuse_swapped_urls(warehouse: Connection) -> None:
-    """Raises ConfigurationError where an empty warehouse has the source's tables, and the source has not.
+def refuse_the_sources_place(warehouse: Connection) -> None:
+    """Raises ConfigurationError where the tables of an empty warehouse would be made beside the source's.
 
-    Source and warehouse may share a database: then both have them.
+    The source is only read. The two may share a database, where each has a schema of its own.
     """
-    if applied_migrations(warehouse) or not _has_source_tables(warehouse):
-        return
-    with connect_source("aivo_luigi migrate") as source:
-        if not _has_source_tables(source):
-            raise ConfigurationError(
-                f"the warehouse has the source's tables, and the source has not: are {SOURCE_VARIABLE} and "
-                f"{WAREHOUSE_VARIABLE} swapped?"
-            )
-
-
-def _has_source_tables(database: Connection) -> bool:
-    names = ("learner_skill_states", "session_events")
-    return all(database.value("select to_regclass(:'name')", name=name) is not None for name in names)
+    here = "select to_regclass(format('%I.%I', current_schema(), :'name'))"
+    tables = ("learner_skill_states", "session_events")
+    if not applied_migrations(warehouse) and all(warehouse.value(here, name=name) is not None for name in tables):
+        raise ConfigurationError(
+            f"{WAREHOUSE_VARIABLE} leads to the source's tables, where nothing is written: give the warehouse a database, "
+            f"or a schema, of its own; or are {SOURCE_VARIABLE} and {WAREHOUSE_VARIABLE} swapped?"
+        )
 
 
 def missing_migrations(warehouse: Connection) -> list[str]:

@@ -19,7 +19,6 @@ with compared as (
         incoming.deleted_at,
         current_version.:"surrogate_key" as current_key,
         current_version.effective_from,
-        closed.ended_at,
         case
             when incoming.:"business_key" is null and current_version.is_inferred then 'keep'
             when incoming.:"business_key" is null and :not_rejected then 'close'
@@ -28,24 +27,41 @@ with compared as (
             when current_version.is_current and incoming.deleted_at is not null then 'close'
             when current_version.is_current and :differs then 'change'
             when current_version.is_current then 'keep'
-            when closed.ended_at is null then 'first'
-            when incoming.deleted_at is null then 'revive'
-            else 'keep'
+            else 'begin'
         end as what
     from (:rows) as incoming
     full join (select * from :"dimension" where is_current) as current_version
         on incoming.:"business_key" = current_version.:"business_key"
+    where :'whole'::boolean or incoming.:"business_key" is not null
+),
+
+decided as (
+    select
+        compared.incoming_key,
+        compared.created_at,
+        compared.updated_at,
+        compared.deleted_at,
+        compared.current_key,
+        compared.effective_from,
+        closed.ended_at,
+        case
+            when compared.what <> 'begin' then compared.what
+            when closed.ended_at is null then 'first'
+            when compared.deleted_at is null then 'revive'
+            else 'keep'
+        end as what
+    from compared
     left join
         lateral (
             select max(ended.effective_to) as ended_at
             from :"dimension" as ended
             where
-                current_version.:"surrogate_key" is null
+                compared.what = 'begin'
                 and not ended.is_current
-                and ended.:"business_key" = incoming.:"business_key"
+                and ended.:"business_key" = compared.incoming_key
         ) as closed
         on true
-    where :'whole'::boolean or incoming.:"business_key" is not null
+    where compared.what <> 'keep'
 ),
 
 begun as (
@@ -60,7 +76,7 @@ begun as (
             when 'revive' then etl_effective(updated_at, ended_at, :'clock'::timestamptz)
             else etl_effective(created_at, timestamptz '-infinity', :'clock'::timestamptz)
         end as effective_from
-    from compared
+    from decided
     where what <> 'keep'
 )
 

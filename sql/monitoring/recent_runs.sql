@@ -1,6 +1,8 @@
 -- The latest runs, newest first. Variables: most (number of runs), day, job (NULL: any).
 select
+    run_id::text as run_id,
     started_at,
+    completed_at,
     job_name,
     target_date,
     status,
@@ -10,6 +12,7 @@ select
     rows_deleted,
     rows_rejected,
     seconds::double precision as seconds,
+    force_token,
     error_message
 from etl_recent_runs
 where

@@ -9,7 +9,9 @@ with due as (
     from unnest(:'jobs'::text[], :'hours'::integer[]) as expected (job_name, hours)
     cross join
         generate_series(
-            (now() at time zone 'UTC')::date - :look_back_days, (now() at time zone 'UTC')::date - 1, interval '1 day'
+            ((now() at time zone 'UTC')::date - :look_back_days)::timestamp,
+            ((now() at time zone 'UTC')::date - 1)::timestamp,
+            interval '1 day'
         ) as past (day)
     where not starts_with(expected.job_name, 'sync_')
 )
