@@ -62,7 +62,8 @@ def held(pipeline: Pipeline, world: World) -> Iterator[Any]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_runs_the_jobs_of_its_task(command: str, pipeline: Pipeline, world: World) -> None:
     world.row_of_everything()
-    done = aivo_etl_afresh(command, f"--date={DAY}", **pipeline.environment)
+    begin = aivo_etl_afresh if command == "run" else aivo_etl
+    done = begin(command, f"--date={DAY}", **pipeline.environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert jobs_run(pipeline) == sorted(COMMANDS[command])
     for job in COMMANDS[command]:
@@ -210,9 +211,9 @@ def test_a_run_through_luigid(luigid: Luigid, pipeline: Pipeline, world: World) 
 
 def test_settings_are_options_of_a_run(pipeline: Pipeline, world: World) -> None:
     world.row_of_everything()
-    assert aivo_etl("run", f"--date={DAY}", **pipeline.environment).returncode == 0
-    pipeline.source.execute("truncate sessions cascade")
     arguments = ["run-job", "--job", "build_fact_sessions", f"--date={DAY}", "--force"]
+    assert aivo_etl(*arguments, **pipeline.environment).returncode == 0
+    pipeline.source.execute("truncate sessions cascade")
     refused = aivo_etl(*arguments, **pipeline.environment)
     assert refused.returncode == 30
     assert "--etl-allow-empty-rebuild" in refused.stdout
@@ -226,7 +227,7 @@ def test_rejected_rows_are_pointed_to(pipeline: Pipeline, world: World) -> None:
     world.row_of_everything()
     world.event("FOCUS_BREAK_STARTED", metadata={"durationSeconds": "soon"})
     for done in (
-        aivo_etl("run", f"--date={DAY}", **pipeline.environment),
+        aivo_etl("run-job", "--job", "build_fact_focus_events", f"--date={DAY}", **pipeline.environment),
         pipeline.luigi("RunAll", "--date", DAY, "--force"),
     ):
         assert f"aivo-etl rejects --date {DAY}" in done.stdout
@@ -318,7 +319,8 @@ def test_a_terminal_shows_a_table_and_obeys_no_color(
     no_color: str, colours: bool, pipeline: Pipeline, world: World
 ) -> None:
     world.row_of_everything()
-    shown = in_a_terminal("run", f"--date={DAY}", NO_COLOR=no_color, **pipeline.environment)
+    job = ["run-job", "--job", "build_fact_sessions", f"--date={DAY}"]
+    shown = in_a_terminal(*job, NO_COLOR=no_color, **pipeline.environment)
     words = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
     assert re.search(rf"build_fact_sessions +{DAY} +done +1 +\d\.\d\d", words), words
     assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]m", shown)) is colours
@@ -383,7 +385,7 @@ def test_no_word_of_the_summary_is_broken(
 
 def test_status_for_machines_and_for_one_job(pipeline: Pipeline, world: World) -> None:
     world.row_of_everything()
-    aivo_etl("run", f"--date={DAY}", **pipeline.environment)
+    aivo_etl("run-job", "--job", "build_fact_sessions", f"--date={DAY}", **pipeline.environment)
     one = aivo_etl("status", "--json", "--job", "build_fact_sessions", "--date", str(DAY), **pipeline.environment)
     (run,) = json.loads(one.stdout)
     assert (run["job_name"], run["status"], run["rows_processed"]) == ("build_fact_sessions", "SUCCESS", 1)
@@ -443,7 +445,8 @@ def test_late_says_why_it_failed(pipeline: Pipeline, world: World, tmp_path: Pat
     world.row_of_everything()
     assert aivo_etl("dimensions", f"--date={DAY}", **pipeline.environment).returncode == 0
     unreachable = {**pipeline.environment, "OLTP_DATABASE_URL": "postgresql://etl@127.0.0.1:1/none"}
-    assert aivo_etl("facts", f"--date={DAY}", **pipeline.environment).returncode == 0
+    built = aivo_etl("run-job", "--job", "build_fact_sessions", f"--date={DAY}", **pipeline.environment)
+    assert built.returncode == 0
     done = aivo_etl("late", f"--date={DAY}", **unreachable, **at_once(tmp_path))
     assert done.returncode == 30
     assert "the source can't be reached" in done.stdout + done.stderr

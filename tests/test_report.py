@@ -149,9 +149,10 @@ def run(warehouse: Database, job: str, day: date, **columns: Any) -> Any:
     return row["id"]
 
 
-@pytest.fixture
-def visit(told: Told, browser: Browser) -> Visit:
-    return browser.visit(told.url, **DESKTOP)
+@pytest.fixture(scope="module")
+def visit(told: Told, chromium: Browser) -> Visit:
+    """The report, opened once for all tests that only read it."""
+    return chromium.keep(chromium.visit(told.url, **DESKTOP))
 
 
 def table(visit: Visit, selector: str) -> list[list[str]]:
@@ -422,8 +423,8 @@ def test_landmarks_headings_tables_and_images_speak_to_a_screen_reader(visit: Vi
     assert page.get_by_role("img", name="Rows and seconds of build_fact_sessions by day").count() == 1
 
 
-def test_the_keyboard_reaches_everything_and_the_heat_map_is_one_stop(visit: Visit) -> None:
-    page = visit.page
+def test_the_keyboard_reaches_everything_and_the_heat_map_is_one_stop(told: Told, browser: Browser) -> None:
+    page = browser.visit(told.url, **DESKTOP).page
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     assert page.locator("#heat-map a[tabindex='0']").count() == 1

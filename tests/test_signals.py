@@ -53,10 +53,10 @@ def all_ended(pipeline: Pipeline) -> list[str]:
     return pipeline.warehouse.column("select error_message from etl_job_runs where status = 'FAILED'")
 
 
-def finish(pipeline: Pipeline) -> None:
+def finish(pipeline: Pipeline, task: type[luigi.Task] = aivo_luigi.RunAll) -> None:
     """As a new process would."""
     forget_answers()
-    result = pipeline.run(aivo_luigi.RunAll, date=DAY)
+    result = pipeline.run(task, date=DAY)
     assert result.status in (luigi.LuigiStatusCode.SUCCESS, luigi.LuigiStatusCode.SUCCESS_WITH_RETRY)
 
 
@@ -195,8 +195,7 @@ def test_sigusr1_lets_the_running_job_finish_and_starts_no_other(small: Pipeline
 def test_sigusr1_ends_a_range_with_the_day_that_is_running(small: Pipeline, command: str) -> None:
     """Though Luigi hands out 31 days at once, to each worker, or aivo-etl has months to go."""
     days = ["--start", str(DAY - timedelta(days=40)), "--stop", str(DAY + timedelta(days=1))]
-    finish(small)
-    small.warehouse.execute("delete from etl_job_runs where job_name ~ '^build'")
+    finish(small, aivo_luigi.SyncDimensions)
     if command == "aivo-etl":
         start = [AIVO_ETL, "backfill", "--job", "build_fact_sessions", *days]
     else:
@@ -218,8 +217,7 @@ def built(pipeline: Pipeline) -> list[date]:
 
 
 def test_a_program_that_was_told_to_stop_builds_when_it_builds_again(small: Pipeline) -> None:
-    finish(small)
-    small.warehouse.execute("delete from etl_job_runs where job_name ~ '^build'")
+    finish(small, aivo_luigi.SyncDimensions)
     python(
         small,
         "import datetime, luigi, signal, aivo_luigi\n"

@@ -30,7 +30,7 @@ from aivo_luigi.jobs.completeness import forget_answers
 KILLS = int(os.environ.get("AIVO_TEST_KILLS") or 3)
 SEED = int(os.environ.get("AIVO_TEST_SEED") or random.SystemRandom().randrange(1_000_000))
 
-SOME_JOBS = ("sync_dim_learner", "build_fact_sessions")
+SOME_JOBS = {"sync_dim_learner": "SyncDimLearner", "build_fact_sessions": "BuildFactSessions"}
 
 # Natural keys in the place of surrogate ones. A version of an SCD 2 dimension is named by its id and its beginning.
 _TENANT = "select jsonb_build_array(tenant_id, effective_from) from dim_tenant as d where d.tenant_key = t.tenant_key"
@@ -281,10 +281,10 @@ def test_two_forced_processes_take_turns_and_leave_one_days_rows(rich, undisturb
 
 @pytest.mark.parametrize("job", SOME_JOBS)
 def test_the_second_run_waits_for_the_first_and_then_does_nothing(small, job):
-    run(small)
+    run(small, getattr(aivo_luigi, SOME_JOBS[job]))
     small.warehouse.execute("delete from etl_job_runs where job_name = %(job)s", job=job)
     with locked(small.warehouse, job, None if job in DIMENSIONS else DAY):
-        process = start(small, "RunAll", "--date", DAY)
+        process = start(small, SOME_JOBS[job], "--date", DAY)
         wait_until_waiting(small, process)
         assert runs(small, job) == []
         write(small, job, "SUCCESS")
@@ -294,7 +294,7 @@ def test_the_second_run_waits_for_the_first_and_then_does_nothing(small, job):
 
 def test_the_second_run_takes_over_when_the_first_fails(small):
     with locked(small.warehouse, "build_fact_sessions", DAY):
-        process = start(small, "RunAll", "--date", DAY)
+        process = start(small, "BuildFactSessions", "--date", DAY)
         wait_until_waiting(small, process)
         write(small, "build_fact_sessions", "FAILED")
     finish(process)
@@ -303,8 +303,8 @@ def test_the_second_run_takes_over_when_the_first_fails(small):
 
 def test_a_fact_is_locked_for_its_day_alone(small):
     with locked(small.warehouse, "build_fact_sessions", DAY):
-        run(small, day=NEXT_DAY)
-        run(small, day=DAY_BEFORE)
+        run(small, aivo_luigi.BuildFactSessions, NEXT_DAY)
+        run(small, aivo_luigi.BuildFactSessions, DAY_BEFORE)
     assert runs(small, "build_fact_sessions") == [(NEXT_DAY, "SUCCESS"), (DAY_BEFORE, "SUCCESS")]
 
 
@@ -328,12 +328,12 @@ def test_a_dimension_is_locked_whatever_the_day(small, day):
 
 def test_a_lock_that_is_not_free_in_time_is_an_error_in_one_line(small):
     with locked(small.warehouse, "build_fact_sessions", DAY):
-        done = small.luigi("RunAll", "--date", DAY, "--etl-lock-timeout", "1")
+        done = small.luigi("BuildFactSessions", "--date", DAY, "--etl-lock-timeout", "1")
     assert done.returncode == 30
     assert any("build_fact_sessions" in line and "running elsewhere" in line for line in done.stderr.splitlines())
     assert "Traceback" not in done.stderr
     assert runs(small, "build_fact_sessions") == []
-    run(small)
+    run(small, aivo_luigi.BuildFactSessions)
 
 
 def test_no_lock_is_left_when_a_run_is_over(small):
@@ -368,7 +368,7 @@ def test_the_rows_of_processes_that_are_no_more_are_marked_failed(small):
 
 
 def test_a_run_closes_the_rows_of_dead_runs_of_other_jobs_and_days_even_if_it_has_nothing_to_do(small):
-    run(small)
+    run(small, aivo_luigi.SyncDimTenant)
     left = [
         write(small, "build_fact_sessions", "RUNNING", NEXT_DAY),
         write(small, "build_fact_sessions", "RUNNING", DAY),
@@ -388,7 +388,7 @@ def test_the_row_of_a_dead_sync_is_marked_failed_by_a_sync_for_another_day(small
 
 def test_all_the_rows_that_dead_runs_left_are_marked_failed(small):
     left = [write(small, "build_fact_sessions", "RUNNING") for _ in range(3)]
-    run(small)
+    run(small, aivo_luigi.BuildFactSessions)
     assert {status(small, row_id) for row_id in left} == {"FAILED"}
 
 
@@ -396,17 +396,17 @@ def test_the_row_of_a_run_that_holds_its_lock_is_left_alone(small):
     """By runs of the same job for another day, and of other jobs."""
     running = write(small, "build_fact_sessions", "RUNNING")
     with locked(small.warehouse, "build_fact_sessions", DAY):
-        run(small, day=NEXT_DAY)
+        run(small, aivo_luigi.BuildFactSessions, NEXT_DAY)
         assert status(small, running) == "RUNNING"
         run(small, aivo_luigi.BuildFactRecommendationEvents)
         assert status(small, running) == "RUNNING"
 
 
 def test_the_row_of_a_sync_that_holds_its_lock_is_left_alone(small):
-    run(small)
+    run(small, aivo_luigi.SyncDimensions)
     running = write(small, "sync_dim_tenant", "RUNNING", NEXT_DAY)
     with locked(small.warehouse, "sync_dim_tenant"):
-        run(small, day=NEXT_DAY)
+        run(small, aivo_luigi.BuildFactSessions, NEXT_DAY)
         assert status(small, running) == "RUNNING"
     run(small, aivo_luigi.SyncDimTenant, NEXT_DAY, force="again")
     assert status(small, running) == "FAILED"
@@ -415,7 +415,7 @@ def test_the_row_of_a_sync_that_holds_its_lock_is_left_alone(small):
 def test_the_row_of_a_run_that_another_waits_for_is_left_alone_while_it_runs(small):
     running = write(small, "build_fact_sessions", "RUNNING")
     with locked(small.warehouse, "build_fact_sessions", DAY):
-        process = start(small, "RunAll", "--date", DAY)
+        process = start(small, "BuildFactSessions", "--date", DAY)
         wait_until_waiting(small, process)
         assert status(small, running) == "RUNNING"
     finish(process)

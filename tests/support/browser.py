@@ -70,6 +70,7 @@ class Browser:
         from playwright.sync_api import sync_playwright  # most test files do without
 
         self._playwright = sync_playwright().start()
+        self._kept: list[BrowserContext] = []
         try:
             self._chromium = self._playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
         except BaseException:
@@ -90,9 +91,15 @@ class Browser:
             visit.page.goto(url)
         return visit
 
+    def keep(self, visit: Visit) -> Visit:
+        """The same, which `close_visits` leaves open: for tests that only read the page."""
+        self._kept.append(visit.page.context)
+        return visit
+
     def close_visits(self) -> None:
         for context in self._chromium.contexts:
-            context.close()
+            if context not in self._kept:
+                context.close()
 
     def stop(self) -> None:
         self._chromium.close()
