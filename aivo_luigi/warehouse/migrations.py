@@ -51,8 +51,8 @@ def refuse_the_sources_place(warehouse: Connection) -> None:
     tables = ("learner_skill_states", "session_events")
     if not applied_migrations(warehouse) and all(warehouse.value(here, name=name) is not None for name in tables):
         raise ConfigurationError(
-            f"{WAREHOUSE_VARIABLE} leads to the source's tables, where nothing is written: give the warehouse a database, "
-            f"or a schema, of its own; or are {SOURCE_VARIABLE} and {WAREHOUSE_VARIABLE} swapped?"
+            f"{WAREHOUSE_VARIABLE} leads to the source's tables, where nothing is written: give the warehouse a "
+            f"database, or a schema, of its own; or are {SOURCE_VARIABLE} and {WAREHOUSE_VARIABLE} swapped?"
         )
 
 
