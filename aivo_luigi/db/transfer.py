@@ -21,7 +21,7 @@ from aivo_luigi.db.patience import answered_in_time, sever
 from aivo_luigi.db.source import Columns, describe_query, reading_source
 from aivo_luigi.sqlfiles import identifiers
 
-_BUFFER = 1 << 20
+_BUFFER = 1 << 16  # bytes, as many as a pipe holds: with more, the warehouse waits longer for its first row
 _REPORT_EVERY = 2.0  # seconds
 _UUID = 2950
 
