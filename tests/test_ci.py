@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -46,8 +47,19 @@ def ci_run(folder: Path, failing: str = "") -> subprocess.CompletedProcess[str]:
         "FAILING": failing,
     }
     return subprocess.run(
-        [project / ".ci/run"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60
+        [project / ".ci/run"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        preexec_fn=heed_ctrl_c,
     )
+
+
+def heed_ctrl_c() -> None:
+    """What a shell starts in its background ignores SIGINT, and so does all that this starts: perhaps these tests."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_ci_passes_where_everything_passes(tmp_path: Path) -> None:
