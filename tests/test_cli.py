@@ -266,6 +266,11 @@ def test_a_luigi_cfg_that_cannot_be_read_is_told_with_its_line(text: str, words:
         (line,) = told.stderr.splitlines()
         assert f"luigi.cfg can't be read{words}" in line
         assert "h1dden" not in line
+        debugged = aivo_etl_afresh(command, LUIGI_CONFIG_PATH=str(config), ETL_DEBUG="true")
+        assert debugged.returncode == code
+        assert "Traceback (most recent call last)" in debugged.stderr
+        assert line in debugged.stderr
+        assert "h1dden" not in debugged.stderr
 
 
 def test_who_only_looks_at_the_warehouse_needs_no_source(pipeline: Pipeline, tmp_path: Path) -> None:

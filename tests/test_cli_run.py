@@ -389,6 +389,8 @@ def test_status_for_machines_and_for_one_job(pipeline: Pipeline, world: World) -
     one = aivo_etl("status", "--json", "--job", "build_fact_sessions", "--date", str(DAY), **pipeline.environment)
     (run,) = json.loads(one.stdout)
     assert (run["job_name"], run["status"], run["rows_processed"]) == ("build_fact_sessions", "SUCCESS", 1)
+    known = "select id::text from etl_job_runs where job_name = 'build_fact_sessions'"
+    assert run["run_id"] == pipeline.warehouse.value(known)
     assert aivo_etl("status", "--json", "--date=2025-01-01", **pipeline.environment).stdout.strip() == "[]"
 
 

@@ -68,5 +68,5 @@ def reading_config(code: int) -> Iterator[None]:
         numbers = [number for number, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", 0)]
         lines = f" (line {', '.join(map(str, numbers))})" if any(numbers) else ""
         why = _WHY_UNREADABLE.get(type(error).__name__, _NO_SETTING)
-        print(f"aivo-etl: {file} can't be read{lines}: {why}", file=sys.stderr)
+        say(error, f"{file} can't be read{lines}: {why}")
         raise click.exceptions.Exit(code) from None

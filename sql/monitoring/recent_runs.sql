@@ -1,6 +1,6 @@
 -- The latest runs, newest first. Variables: most (number of runs), day, job (NULL: any).
 select
-    run_id::text as run_id,
+    run_id,
     started_at,
     completed_at,
     job_name,
